@@ -16,7 +16,6 @@ mod jobs;
 mod journal;
 mod observers;
 mod output;
-mod retry;
 mod server;
 mod stop;
 mod store;

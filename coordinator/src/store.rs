@@ -13,9 +13,8 @@ pub(crate) mod whole_file;
 use std::{ops::Deref, sync::Arc};
 
 use job::{spec::AwsAccess, target::Target};
-use job_aws::{Clients, Fault, FaultKind, Retries, connect_to_s3};
+use job_aws::{Clients, Fault, FaultKind, Policy, Retries, connect_to_s3};
 
-use crate::retry::{retry, retry_briefly};
 pub(crate) use entry::{Archived, Entry, Listing};
 #[cfg(test)]
 pub(crate) use faulty::{Fails, Faults, at_every_call};
@@ -76,7 +75,7 @@ impl Store {
             Target::S3 { bucket, .. } => bucket.clone(),
         };
         let clients = connect_to_s3(access, Retries::Sdk).await?;
-        retry_briefly(|| clients.locate(&bucket)).await?;
+        Policy::Brief.retry(|| clients.locate(&bucket)).await?;
         Ok((Self::opened(Prefix::new(bucket, target.clone(), &clients)), Some(clients)))
     }
 
@@ -88,7 +87,7 @@ impl Store {
     ) -> Result<Self, Fault> {
         match (target, clients) {
             (Target::S3 { bucket, .. }, Some(clients)) => {
-                retry_briefly(|| clients.locate(bucket)).await?;
+                Policy::Brief.retry(|| clients.locate(bucket)).await?;
                 Ok(Self::new(target, clients))
             }
             (Target::S3 { .. }, None) | (Target::File { .. }, _) => Self::to_read(target, access).await,
@@ -121,7 +120,7 @@ impl Store {
 
     /// Reads a small object, if it exists.
     pub(crate) async fn find(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
-        match retry(|| self.get(name)).await {
+        match Policy::Patient.retry(|| self.get(name)).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
             Err(fault) => Err(fault),

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use job::{endpoint, spec::AwsAccess, target::Target};
-use job_aws::{Clients, Identity, Retries, connect};
+use job_aws::{Clients, Identity, Policy, Retries, connect};
 use tokio::task::JoinSet;
 
-use crate::{failure::Failure, retry::retry_briefly};
+use crate::failure::Failure;
 
 /// A request that finds out whose credentials these are, made while the job prepares.
 pub(crate) struct Asking(JoinSet<Identity>);
@@ -37,7 +37,7 @@ pub(crate) async fn reach(
     let asked = clients.clone();
     asking.0.spawn(async move { asked.identify().await });
     for bucket in buckets.iter().flatten() {
-        retry_briefly(|| clients.locate(bucket)).await.map_err(|fault| Failure::refused(&fault))?;
+        Policy::Brief.retry(|| clients.locate(bucket)).await.map_err(|fault| Failure::refused(&fault))?;
     }
     Ok((clients, asking))
 }

@@ -19,13 +19,12 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 use job::spec::WriteMode;
-use job_aws::{Clients, Fault, FaultKind};
+use job_aws::{Clients, Fault, FaultKind, Policy};
 use serde_json::Value;
 
 use crate::{
     aws::table::TableFacts,
     failure::{Failure, Why},
-    retry::retry_briefly,
 };
 
 /// Keeps the bytes of a reply beside the parsed reply, so that a table's description is stored verbatim, with the
@@ -161,7 +160,7 @@ pub(crate) type Note<'a> = Option<&'a (dyn Fn(&str) + Sync)>;
 
 /// Describes a table, and makes sure that it can be read and written. Passes remarks about its status to `note`.
 pub(crate) async fn usable(clients: &Clients, table: &str, note: Note<'_>) -> Result<TableFacts, Failure> {
-    usable_of(retry_briefly(|| describe(clients, table)).await, note)
+    usable_of(Policy::Brief.retry(|| describe(clients, table)).await, note)
 }
 
 /// The same for a description that was read already.

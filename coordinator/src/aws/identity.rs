@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use job_aws::{Clients, Fault, FaultKind};
+use job_aws::{Clients, Fault, FaultKind, Policy};
 
 use crate::{
     aws::{dynamodb, table::TableFacts},
     failure::{Failure, FailureKind},
-    retry::retry,
 };
 
 /// How long checking the table may take: less than the time after which another coordinator takes over the job.
@@ -72,7 +71,7 @@ impl TableIdentity {
                 format!("no answer about table {} within {} s", self.asked, TABLE_CHECK_LIMIT.as_secs());
             Fault::new(FaultKind::Transient, why)
         };
-        let described = retry(|| dynamodb::describe(clients, &self.asked));
+        let described = Policy::Patient.retry(|| dynamodb::describe(clients, &self.asked));
         let described = tokio::time::timeout(TABLE_CHECK_LIMIT, described).await.map_err(late)?;
         self.judge(described.as_ref())
     }

@@ -6,7 +6,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use format::head::{self, FirstLine, Head, HeadError};
 use job::{schema::KeySchema, split::MAX_LINE_BYTES};
-use job_aws::Fault;
+use job_aws::{Fault, Policy};
 use tokio::task::JoinSet;
 
 use super::{
@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    retry::retry,
     store::{Entry, Store},
 };
 
@@ -106,7 +105,7 @@ async fn head(store: &Store, entry: &Entry, keys: Option<&KeySchema>) -> Result<
     let suits = |first: &FirstLine| keys.is_none_or(|keys| consistency::has_keys(first, keys).is_ok());
     let mut without_keys = None;
     for limit in HEAD_BYTES {
-        let bytes = retry(|| store.head(entry, limit)).await.map_err(Unknown::Fault)?;
+        let bytes = Policy::Patient.retry(|| store.head(entry, limit)).await.map_err(Unknown::Fault)?;
         let is_all = bytes.len() as u64 == entry.bytes;
         match head::look(&bytes, is_all, suits) {
             Ok(head) if is_all || head.first.as_ref().is_none_or(suits) => return Ok(head),

@@ -7,7 +7,7 @@ use job::{
     layout,
     target::Target,
 };
-use job_aws::{Clients, FaultKind};
+use job_aws::{Clients, FaultKind, Policy};
 
 use super::{
     Kind, archived,
@@ -21,7 +21,6 @@ use super::{
 use crate::{
     failure::Failure,
     journal,
-    retry::retry,
     store::{Archived, Listing},
 };
 
@@ -189,7 +188,7 @@ async fn export_of_data(folder: &Folder, purpose: Purpose) -> Result<OfData, Fai
     if name != native::DATA {
         return Ok(OfData::NoExport);
     }
-    let listing = match retry(|| parent.store.listing()).await {
+    let listing = match Policy::Patient.retry(|| parent.store.listing()).await {
         Ok(listing) => listing,
         Err(fault) if fault.kind == FaultKind::Denied => {
             let why = fault.message;

@@ -24,7 +24,7 @@ use job::{
     journal::{Begin, Fact, Run},
     spec::{ExportSettings, RateSpec},
 };
-use job_aws::{Clients, Fault, FaultKind};
+use job_aws::{Clients, Fault, FaultKind, Policy};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -44,7 +44,6 @@ use crate::{
     },
     journal::Journal,
     output::progress::Progress,
-    retry::retry,
     stop::Stop,
     store::Store,
 };
@@ -306,7 +305,7 @@ impl Effects<ExportWork> for FolderEffects {
         let store = self.0.clone();
         match action {
             ExportAction::OpenFile(file, name) => Box::pin(async move {
-                let upload_id = retry(|| store.open(&name)).await?;
+                let upload_id = Policy::Patient.retry(|| store.open(&name)).await?;
                 Ok(Some(ExportEvent::Opened(file, upload_id)))
             }),
             ExportAction::Fence(file) => {

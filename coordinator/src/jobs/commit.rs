@@ -11,11 +11,11 @@ use engine::{
     replay::{Journaled, State},
 };
 use job::{export_json::ExportJson, ids::JobId, layout, manifest, target::Target};
-use job_aws::{Fault, FaultKind};
+use job_aws::{Fault, FaultKind, Policy};
 use tokio::task::JoinSet;
 use tracing::{debug, info};
 
-use crate::{output::progress::Progress, retry::retry, store::Store};
+use crate::{output::progress::Progress, store::Store};
 
 /// Files completed or aborted at once.
 const FILES_AT_ONCE: usize = 16;
@@ -56,7 +56,7 @@ pub(crate) async fn complete_files(store: &Store, files: &[PartFile]) -> Result<
     for_each(FILES_AT_ONCE, files.iter(), |file| {
         let store = store.clone();
         async move {
-            retry(|| store.complete(&file)).await?;
+            Policy::Patient.retry(|| store.complete(&file)).await?;
             debug!(file = %file.id, "part file completed");
             Ok(())
         }
@@ -70,7 +70,7 @@ pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>)
     for_each(1, files, |file| {
         let store = store.clone();
         async move {
-            retry(|| store.fence(&file)).await?;
+            Policy::Patient.retry(|| store.fence(&file)).await?;
             debug!(file = %file.id, "part file fenced");
             Ok(())
         }
@@ -81,7 +81,7 @@ pub(crate) async fn fence(store: &Store, files: impl Iterator<Item = &PartFile>)
 /// Writes the marks, which make the backup complete.
 pub(crate) async fn publish(store: &Store, marks: &Marks) -> Result<(), Fault> {
     for (name, bytes) in marks.all() {
-        retry(|| create_same(store, name, bytes)).await?;
+        Policy::Patient.retry(|| create_same(store, name, bytes)).await?;
         info!(name, bytes = bytes.len(), "object of the commit written");
     }
     Ok(())
@@ -137,8 +137,8 @@ pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<V
     for name in [layout::EXPORT_JSON, layout::MANIFEST, layout::SUCCESS] {
         let ours = marks.and_then(|marks| marks.all().into_iter().find(|(of, _)| *of == name));
         let is_free = match ours {
-            Some((_, bytes)) => retry(|| is_same(store, name, bytes)).await? != Some(false),
-            None => retry(|| is_free(store, name)).await?,
+            Some((_, bytes)) => Policy::Patient.retry(|| is_same(store, name, bytes)).await? != Some(false),
+            None => Policy::Patient.retry(|| is_free(store, name)).await?,
         };
         if !is_free {
             foreign.push(name);
@@ -150,7 +150,7 @@ pub(crate) async fn in_the_way(store: &Store, marks: Option<&Marks>) -> Result<V
 /// Aborts everything open of a job that no journal mentions, because its coordinator died, or a reply was lost, right
 /// after it was opened. Notes it if the permissions do not allow to look for it.
 pub(crate) async fn abort_strays(store: &Store, job: &JobId, progress: &Progress) -> Result<(), Fault> {
-    match retry(|| store.abort_all(job)).await {
+    match Policy::Patient.retry(|| store.abort_all(job)).await {
         Err(fault) if fault.kind == FaultKind::Denied => {
             let what = "could not look for unused multipart uploads";
             progress.note(&format!("note        {what}: {}", fault.message));

@@ -12,13 +12,12 @@ use std::time::Duration;
 
 use engine::replay::{Journaled, State};
 use job::layout;
-use job_aws::Fault;
+use job_aws::{Fault, Policy};
 
 use crate::{
     failure::Failure,
     jobs::completeness::{self, Complete, Damaged, Whole},
     journal,
-    retry::retry_briefly,
     store::Store,
 };
 
@@ -66,7 +65,7 @@ impl FolderContents {
     }
 
     async fn at_once(store: &Store) -> Result<Self, Failure> {
-        let names = retry_briefly(|| store.list()).await.map_err(|fault| Failure::refused(&fault))?;
+        let names = Policy::Brief.retry(|| store.list()).await.map_err(|fault| Failure::refused(&fault))?;
         // A coordinator that died between locking the folder and beginning a journal leaves only the lock. The last
         // status may arrive in S3 after the journal is gone. Of a complete import, only its history and report are
         // left.
@@ -120,7 +119,7 @@ impl From<Whole> for FolderContents {
 pub(crate) async fn marked(store: &Store) -> Result<Option<Whole>, Failure> {
     let refused = |fault: Fault| Failure::refused(&fault);
     for mark in [layout::SUCCESS, layout::MANIFEST, layout::EXPORT_JSON] {
-        if retry_briefly(|| store.look_up(mark)).await.map_err(refused)?.is_some() {
+        if Policy::Brief.retry(|| store.look_up(mark)).await.map_err(refused)?.is_some() {
             return completeness::look(store).await.map(Some);
         }
     }

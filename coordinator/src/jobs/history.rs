@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use events::JobState;
 use job::{ids::JobId, layout};
-use job_aws::{Fault, FaultKind};
+use job_aws::{Fault, FaultKind, Policy};
 use tracing::debug;
 
-use crate::{output::progress::Progress, retry::retry, store::Store};
+use crate::{output::progress::Progress, store::Store};
 
 /// How long reading the status of earlier runs may take: less than acquiring a folder may after a request to stop.
 const READ_LIMIT: Duration = Duration::from_secs(2);
@@ -133,9 +133,9 @@ async fn put(folder: &Store, name: &str, bytes: Vec<u8>, job: &JobId) -> Result<
 /// Fails if the folder can't be read, or a file can't be removed.
 pub(crate) async fn remove(folder: &Store, job: Option<&JobId>) -> Result<(), Fault> {
     for name in [layout::REPORT, layout::HISTORY] {
-        let Some(there) = retry(|| read(folder, name)).await? else { continue };
+        let Some(there) = Policy::Patient.retry(|| read(folder, name)).await? else { continue };
         if job_of(name, &there).is_some_and(|of| job.is_none_or(|job| *of == **job)) {
-            retry(|| folder.remove_same(name, &there)).await?;
+            Policy::Patient.retry(|| folder.remove_same(name, &there)).await?;
             debug!(name, "removed");
         }
     }

@@ -6,7 +6,7 @@ use emr::{
     account::{Account, Found},
     calls::{Emr, Unchecked},
 };
-use job_aws::{Clients, Fault, FaultKind};
+use job_aws::{Clients, Fault, FaultKind, Policy};
 use tokio_util::sync::CancellationToken;
 
 use super::{JobRequest, LaunchRequest};
@@ -15,7 +15,6 @@ use crate::{
     commands::{export, import},
     failure::Failure,
     output::display,
-    retry::retry_briefly,
 };
 
 /// How long a cluster takes to start, for the plan. Source: reports of users, 7 to 10 minutes.
@@ -107,7 +106,7 @@ async fn logs(request: &LaunchRequest, clients: &Clients) -> Found {
     };
     let unchecked = |fault: &Fault| Found::unchecked("the folder for logs", fault);
     let wrong = |why: String| Found::wrong(format!("--logs {logs}: {why}"));
-    if let Err(fault) = retry_briefly(|| clients.locate(bucket)).await {
+    if let Err(fault) = Policy::Brief.retry(|| clients.locate(bucket)).await {
         return unchecked(&fault);
     }
     let (s3, address) = clients.s3_of(bucket);

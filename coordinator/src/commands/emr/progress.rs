@@ -14,14 +14,13 @@ use emr::{
     view::{ClusterState, StepState},
 };
 use job::target::Target;
-use job_aws::Clients;
+use job_aws::{Clients, Policy};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::LaunchRequest;
 use crate::{
     commands::status::{FolderState, Unfinished, status_of},
     output::{bar::Bar, display, progress::LINE_EVERY, stderr},
-    retry::retry_briefly,
     store::Store,
 };
 
@@ -176,7 +175,7 @@ async fn read(
         }
         let Some(Some(folder)) = folders.get(number) else { continue };
         let Target::S3 { bucket, .. } = folder else { continue };
-        if retry_briefly(|| clients.locate(bucket)).await.is_err() {
+        if Policy::Brief.retry(|| clients.locate(bucket)).await.is_err() {
             continue;
         }
         let Ok(status) = status_of(folder, &Store::new(folder, &clients)).await else { continue };

@@ -19,6 +19,7 @@ use job::{
     journal::{Fact, Run, Stopped},
     target::Target,
 };
+use job_aws::Policy;
 
 use super::report::{Report, Times};
 use super::resume::{advised, kept_text};
@@ -36,7 +37,6 @@ use crate::{
     },
     journal::{self, Journal},
     output::display,
-    retry::retry,
     store::Store,
 };
 
@@ -280,7 +280,11 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
             display::and(&urls)
         )));
     }
-    match retry(|| store.lost(&state.begin.job, state.files(), marks.is_some())).await.map_err(failed)? {
+    match Policy::Patient
+        .retry(|| store.lost(&state.begin.job, state.files(), marks.is_some()))
+        .await
+        .map_err(failed)?
+    {
         Some(lost) => Err(Failure::lost(lost)),
         None => Ok(()),
     }

@@ -10,7 +10,7 @@ use job::{
     target::Target,
     visible::Line,
 };
-use job_aws::{Clients, FaultKind};
+use job_aws::{Clients, FaultKind, Policy};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -33,7 +33,6 @@ use crate::{
     },
     journal,
     output::display,
-    retry::retry_briefly,
     store::Store,
 };
 
@@ -190,7 +189,7 @@ async fn prepare_one(
     note: Note<'_>,
 ) -> Result<(Todo, PreparedExport), Failure> {
     let refused = |fault| Failure::refused(&fault);
-    let described = retry_briefly(|| dynamodb::describe(clients, table)).await;
+    let described = Policy::Brief.retry(|| dynamodb::describe(clients, table)).await;
     let gone = match &described {
         Err(fault) if fault.kind == FaultKind::NotFound => read_already(request, table, clients).await,
         _ => None,
@@ -217,7 +216,7 @@ async fn prepare_one(
     }
     let todo = todo(request, &store, &facts, note).await?;
     if !is_gone && reader == Reader::ThisProcess {
-        retry_briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
+        Policy::Brief.retry(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
     }
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {

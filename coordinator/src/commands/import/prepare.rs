@@ -12,7 +12,7 @@ use job::{
     split::Split,
     target::Target,
 };
-use job_aws::Clients;
+use job_aws::{Clients, Policy};
 
 use super::{backup_overlap, plan, rejects::RejectSink, resume};
 use crate::{
@@ -25,7 +25,6 @@ use crate::{
     cluster::{ClusterOptions, WorkerSlots},
     failure::Failure,
     jobs::lifecycle::{Start, StateFolder},
-    retry::retry_briefly,
 };
 
 /// How much of a backup is checked before its first item is written.
@@ -203,7 +202,7 @@ pub(super) async fn prepare(
     }
     if kind != ImportRun::Remote {
         let write = || dynamodb::try_write(&clients, &request.table, request.mode);
-        retry_briefly(write).await.map_err(refused)?;
+        Policy::Brief.retry(write).await.map_err(refused)?;
     }
     let wished = request.workers.unwrap_or_else(|| slots.wanted(limits.table, plan::WRITE_UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;

@@ -8,20 +8,21 @@ use job::{
     target::Target,
     verify::{FileRecord, FileRules, StoredFile},
 };
+use job_aws::Policy;
 
 use super::{Found, folder};
 use crate::{
     backup::{archived, unreadable_export},
     failure::Failure,
     journal,
-    retry::retry,
     store::{Entry, Listing, Store},
 };
 
 /// What the folder holds, as far as its listing, the content of export.json, and the manifest tell.
 pub(super) async fn look(target: &Target, store: Store, export_json: &[u8]) -> Result<Found, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    let Listing { files: entries, archived, .. } = retry(|| store.listing()).await.map_err(refused)?;
+    let Listing { files: entries, archived, .. } =
+        Policy::Patient.retry(|| store.listing()).await.map_err(refused)?;
     let manifest = store.find(layout::MANIFEST).await.map_err(refused)?;
     if manifest.is_none()
         && let Some(journaled) = journal::read(&store).await?

@@ -5,6 +5,7 @@ use job::{
     ids::JobId,
     layout,
 };
+use job_aws::Policy;
 
 use super::{Complete, Damaged, Sought, Whole};
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
     },
     failure::Failure,
     output::display::count,
-    retry::retry,
     store::Store,
 };
 
@@ -26,7 +26,7 @@ use crate::{
 /// Fails with `FailureKind::Refused` if something can't be read.
 pub(crate) async fn published_by(store: &Store) -> Result<Option<JobId>, Failure> {
     let refused = |fault| Failure::refused(&fault);
-    let success = retry(|| store.look_up(layout::SUCCESS)).await.map_err(refused)?;
+    let success = Policy::Patient.retry(|| store.look_up(layout::SUCCESS)).await.map_err(refused)?;
     // Other tools may write something into theirs.
     if success.is_none_or(|success| success.bytes > 0) {
         return Ok(None);
@@ -34,7 +34,7 @@ pub(crate) async fn published_by(store: &Store) -> Result<Option<JobId>, Failure
     let mut marks = Vec::new();
     for name in [layout::EXPORT_JSON, layout::MANIFEST] {
         // A folder, a link or a FIFO is not ours, and reading it fails.
-        if !retry(|| store.is_object(name)).await.map_err(refused)? {
+        if !Policy::Patient.retry(|| store.is_object(name)).await.map_err(refused)? {
             return Ok(None);
         }
         let Some(bytes) = store.find(name).await.map_err(refused)? else { return Ok(None) };
