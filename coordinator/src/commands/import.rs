@@ -11,6 +11,7 @@ mod rejects;
 #[cfg(feature = "emr")]
 mod remote_plan;
 mod report;
+mod request;
 mod resume;
 mod written_so_far;
 
@@ -53,11 +54,11 @@ use crate::{
     output::{display::count_of, progress::Progress},
     stop::Stop,
 };
-pub(crate) use prepare::{Check, ImportRequest};
 pub(crate) use rejects::{NAMES_FOLDER, names_folder};
 #[cfg(feature = "emr")]
 pub(crate) use remote_plan::plan_remote;
 pub(crate) use report::ImportReport;
+pub(crate) use request::{Check, ImportRequest};
 
 use plan::CheckedText;
 use prepare::{ImportRun, PreparedImport, prepare};

@@ -6,7 +6,7 @@ use job::{fingerprint::Fingerprint, journal::BeginImport, object::Object, split:
 use job_aws::Clients;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::prepare::ImportRequest;
+use super::request::ImportRequest;
 use crate::{
     aws::table::TableFacts,
     failure::{Failure, FailureKind},
