@@ -2,10 +2,10 @@
 
 mod args;
 mod crash;
-mod edc;
 #[cfg(feature = "emr")]
 mod emr;
 mod events;
+mod java_tool;
 mod json;
 mod logging;
 mod manual;
@@ -76,7 +76,7 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
         exit::want_json();
     }
     let began = events::begin(&arguments);
-    let class = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy()));
+    let class = arguments.get(1).and_then(|name| java_tool::Class::named(&name.to_string_lossy()));
     crash::end_at_panic(if class.is_some() { 1 } else { crash::BUG });
     if let Err((kind, why)) = began {
         return fails(kind, &why, if class.is_some() { 1 } else { 2 });
@@ -84,7 +84,7 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
     if let Some(class) = class {
         signals::end_with(1);
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
-        return edc::main(class, rest.collect());
+        return java_tool::main(class, rest.collect());
     }
     let parsed = args::command().try_get_matches_from(arguments);
     let matches = match parsed {

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::{
     consistency::{self, Detected},
     folder::Folder,
-    named::NamedFile,
+    listing::BackupEntry,
 };
 use crate::{
     failure::Failure,
@@ -38,7 +38,7 @@ pub(super) enum Unknown {
 /// set, an invalid first line is skipped like any other, as long as some file has a valid one among its first lines.
 pub(super) async fn look(
     place: &Folder,
-    files: &[NamedFile],
+    files: &[BackupEntry],
     keys: Option<&KeySchema>,
     may_reject: bool,
 ) -> Result<Vec<Detected>, Failure> {
@@ -57,7 +57,7 @@ pub(super) async fn look(
 /// The same, where `judge` decides about each file whose format is unknown: what to return for it, or that all fails.
 pub(super) async fn look_at_each<T>(
     place: &Folder,
-    files: &[NamedFile],
+    files: &[BackupEntry],
     keys: Option<&KeySchema>,
     may_reject: bool,
     judge: impl Fn(&Entry, Unknown) -> Result<T, Failure>,

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{edc::Class, json};
+use super::{java_tool::Class, json};
 use crate::output::{self, display::no_file_in};
 
 /// The variable of `--events`.

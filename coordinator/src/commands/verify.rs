@@ -11,9 +11,9 @@
 
 mod folder;
 mod in_process;
-mod own;
 mod progress;
 mod resume;
+mod tablehaul;
 mod workers;
 
 use std::{
@@ -222,7 +222,7 @@ async fn look(request: &VerifyRequest) -> Result<(Option<Clients>, Found, Option
     let opened = Store::to_read_with(target, &request.aws).await;
     let (store, clients) = opened.map_err(|fault| Failure::refused(&fault))?;
     let found = match inspect(target, clients.as_ref()).await? {
-        Inspection::Own(export_json) => own::look(target, store, &export_json).await?,
+        Inspection::Tablehaul(export_json) => tablehaul::look(target, store, &export_json).await?,
         Inspection::Foreign(inspected) => {
             let is_own = inspected.kind != Kind::SingleFile && {
                 let history = store.find(layout::HISTORY).await;

@@ -10,7 +10,7 @@ use job_aws::Policy;
 use super::{Complete, Damaged, Sought, Whole};
 use crate::{
     backup::{
-        listed::{self, Native},
+        manifests::{self, Native},
         unreadable_export,
     },
     failure::Failure,
@@ -40,10 +40,10 @@ pub(crate) async fn published_by(store: &Store) -> Result<Option<JobId>, Failure
         let Some(bytes) = store.find(name).await.map_err(refused)? else { return Ok(None) };
         marks.push(bytes);
     }
-    let (Ok(export), Ok(listed)) = (export_json::read(&marks[0]), listed::edc(&marks[1])) else {
+    let (Ok(export), Ok(listed)) = (export_json::read(&marks[0]), manifests::java_tool(&marks[1])) else {
         return Ok(None);
     };
-    Ok(listed::is_of(&listed, &export).then_some(export.job))
+    Ok(manifests::is_of(&listed, &export).then_some(export.job))
 }
 
 /// Checks a folder that has [`layout::SUCCESS`], [`layout::MANIFEST`] or [`layout::EXPORT_JSON`].
@@ -72,7 +72,7 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
         Some(Ok(export)) => Some(Box::new(export)),
         None => None,
     };
-    let listed = match manifest.as_deref().map(listed::edc) {
+    let listed = match manifest.as_deref().map(manifests::java_tool) {
         None => {
             sought.defect(format!("{} is missing", layout::MANIFEST));
             None
@@ -87,7 +87,7 @@ pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
         (Some(export), listed) => {
             export.files.iter().for_each(|file| sought.want(&file.name, Some(file.bytes)));
             if let Some(listed) = listed
-                && !listed::is_of(listed, export)
+                && !manifests::is_of(listed, export)
             {
                 let (manifest, export) = (layout::MANIFEST, layout::EXPORT_JSON);
                 sought.defect(format!("{manifest} does not list the files that {export} records"));
@@ -173,7 +173,7 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: FolderKind, has
 /// See [`look`].
 pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failure> {
     let find = async |name| store.find(name).await.map_err(|fault| Failure::refused(&fault));
-    let (summary, files) = (find(listed::SUMMARY).await?, find(listed::FILES).await?);
+    let (summary, files) = (find(manifests::SUMMARY).await?, find(manifests::FILES).await?);
     let text = "an export of DynamoDB".to_owned();
     let damaged = |table, defect: String, missing| {
         Some(Whole::Damaged(Damaged {
@@ -188,11 +188,11 @@ pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failu
         (None, None) => return Ok(None),
         (Some(summary), Some(files)) => (summary, files),
         (summary, _) => {
-            let missing = if summary.is_none() { listed::SUMMARY } else { listed::FILES };
+            let missing = if summary.is_none() { manifests::SUMMARY } else { manifests::FILES };
             return Ok(damaged(None, format!("{missing} is missing"), vec![missing.to_owned()]));
         }
     };
-    let Native { table, items, names, data } = match listed::native(&store.target(), &summary, &files) {
+    let Native { table, items, names, data } = match manifests::native(&store.target(), &summary, &files) {
         Ok(native) => native,
         Err(defect) => return Ok(damaged(None, defect.to_string(), Vec::new())),
     };

@@ -9,10 +9,10 @@ use crate::{output::display::count, store::Entry};
 
 /// What is known of a backup without opening a file.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct BackupListing {
     pub(super) kind: Kind,
     /// Its files, all in one folder.
-    pub(super) files: Vec<NamedFile>,
+    pub(super) files: Vec<BackupEntry>,
     pub(super) table: Option<String>,
     pub(super) keys: Option<KeySchema>,
     pub(super) items: Option<u64>,
@@ -23,24 +23,24 @@ pub(super) struct Named {
     pub(super) missing: Option<Missing>,
 }
 
-impl Named {
-    pub(super) fn new(kind: Kind, files: Vec<NamedFile>) -> Self {
+impl BackupListing {
+    pub(super) fn new(kind: Kind, files: Vec<BackupEntry>) -> Self {
         let (table, keys, items, format, notes) = (None, None, None, None, Vec::new());
         Self { kind, files, table, keys, items, format, notes, missing: None }
     }
 
     /// Refuses a backup that lacks files.
-    pub(super) fn whole(mut self) -> Result<Self, NameError> {
+    pub(super) fn whole(mut self) -> Result<Self, ListingError> {
         match self.missing.take() {
             None => Ok(self),
-            Some(missing) => Err(NameError::Missing(missing)),
+            Some(missing) => Err(ListingError::Missing(missing)),
         }
     }
 }
 
 /// One file of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NamedFile {
+pub(super) struct BackupEntry {
     pub(super) entry: Entry,
     pub(super) parts: Vec<Part>,
     /// The number of its items, if a manifest states it.
@@ -57,22 +57,22 @@ pub(super) struct Missing {
     pub(super) names: Vec<String>,
 }
 
-/// Why files can't be named.
+/// Why files can't be listed.
 #[derive(Debug)]
-pub(super) enum NameError {
+pub(super) enum ListingError {
     /// Some are not where they should be.
     Missing(Missing),
     /// Another reason.
     Other(Defect),
 }
 
-impl From<Defect> for NameError {
+impl From<Defect> for ListingError {
     fn from(defect: Defect) -> Self {
         Self::Other(defect)
     }
 }
 
-impl NameError {
+impl ListingError {
     /// The message. `elsewhere` is where the missing file was found instead.
     pub(super) fn text(self, elsewhere: Option<&Target>) -> String {
         match (self, elsewhere) {
@@ -137,7 +137,7 @@ mod tests {
         let picked = super::pick(&"/x".parse().unwrap(), "the manifest", names, entries);
         match picked.map_err(|defect| defect.to_string())? {
             (picked, None) => Ok(picked.into_iter().map(|entry| entry.name).collect()),
-            (_, Some(missing)) => Err(NameError::Missing(missing).text(None)),
+            (_, Some(missing)) => Err(ListingError::Missing(missing).text(None)),
         }
     }
 
@@ -159,7 +159,7 @@ mod tests {
         let (_, missing) = super::pick(&"/x".parse().unwrap(), "the manifest", &["y"], Vec::new()).unwrap();
         let missing = missing.unwrap();
         assert_eq!(missing.names, ["y"]);
-        let error = NameError::Missing(missing);
+        let error = ListingError::Missing(missing);
         let why = error.text(Some(&"/x/sub".parse().unwrap()));
         assert!(why.contains("missing (first: y): a file of that name is in file:///x/sub"), "{why}");
     }

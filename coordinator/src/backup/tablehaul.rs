@@ -14,25 +14,25 @@ use job::{
 use super::{
     Kind,
     defect::Defect,
-    listed,
-    named::{NameError, Named, NamedFile, pick, without_success},
+    listing::{BackupEntry, BackupListing, ListingError, pick, without_success},
+    manifests,
 };
 use crate::store::Entry;
 
 /// The recorded files. All must exist with their recorded lengths.
-pub(super) fn name(
+pub(super) fn list(
     folder: &Target,
     export: ExportJson,
     manifest: &[u8],
     entries: Vec<Entry>,
-) -> Result<Named, NameError> {
+) -> Result<BackupListing, ListingError> {
     agrees(folder, &export, manifest, &entries)?;
     // The manifest was written after all files, so they are whole.
     let notes = without_success(folder, &entries).into_iter().collect();
     let names: Vec<&str> = export.files.iter().map(|file| &*file.name).collect();
     let (entries, missing) = pick(folder, "export.json", &names, entries)?;
     if let Some(missing) = missing {
-        return Err(NameError::Missing(missing));
+        return Err(ListingError::Missing(missing));
     }
     let is_plain = export.options.compression == Compression::None;
     let file = |(file, entry): (&PartFile, Entry)| {
@@ -43,16 +43,16 @@ pub(super) fn name(
         let at_record = |error| at(Defect::Recorded(error));
         let parts = file.parts(is_plain).map_err(at_record)?;
         let checksum = Some(Checksum::Crc32c(file.checksum().map_err(at_record)?));
-        Ok(NamedFile { entry, parts, items: Some(file.items), checksum, is_listed: true })
+        Ok(BackupEntry { entry, parts, items: Some(file.items), checksum, is_listed: true })
     };
     let files = export.files.iter().zip(entries).map(file).collect::<Result<Vec<_>, Defect>>()?;
-    Ok(Named {
+    Ok(BackupListing {
         table: export.table["TableName"].as_str().map(str::to_owned),
         keys: Some(export.keys),
         items: Some(export.items),
         notes,
         format: Some(input_of(export.options.format)),
-        ..Named::new(Kind::Tablehaul, files)
+        ..BackupListing::new(Kind::Tablehaul, files)
     })
 }
 
@@ -66,9 +66,9 @@ fn agrees(folder: &Target, export: &ExportJson, manifest: &[u8], entries: &[Entr
         let (total_items, total_bytes) = (export.items, export.bytes);
         return Err(Defect::Totals { file: own, items, bytes, total_items, total_bytes });
     }
-    let listed = listed::edc(manifest)
+    let listed = manifests::java_tool(manifest)
         .map_err(|defect| Defect::Damaged { file: manifest_url.clone(), source: defect.into() })?;
-    if !listed::is_of(&listed, export) {
+    if !manifests::is_of(&listed, export) {
         return Err(Defect::OtherFiles { manifest: manifest_url, own });
     }
     let recorded: HashSet<&str> = export.files.iter().map(|file| &*file.name).collect();

@@ -2,7 +2,7 @@
 
 use job::{spec::NullSpelling, task::TotalSegments};
 
-use super::{EdcFailure, Options, Positional, checked_place, rate, refused};
+use super::{JavaToolFailure, Options, Positional, checked_place, rate, refused};
 use crate::{
     cli::args::{self, Command, Show},
     commands::export::ExportRequest,
@@ -16,13 +16,16 @@ usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBExport [-Dkey=value ..
   SEGMENTS  number of segments of the parallel scan; default: by size and rate
   Give options of `tablehaul export` as -Dtablehaul.NAME=VALUE or as environment variables";
 
-pub(super) fn request(options: &Options, positional: &[String]) -> Result<(ExportRequest, Show), EdcFailure> {
+pub(super) fn request(
+    options: &Options,
+    positional: &[String],
+) -> Result<(ExportRequest, Show), JavaToolFailure> {
     let arguments = Positional::read(positional, 2)?;
     let path = arguments.place();
     let (command, given) =
         args::given("export", options.own()?, &[arguments.table, &path]).map_err(refused)?;
     let Command::Export(own) = command else {
-        return Err(EdcFailure::Ended(Failure::internal("an export was taken for another command")));
+        return Err(JavaToolFailure::Ended(Failure::internal("an export was taken for another command")));
     };
     let show = own.show().map_err(refused)?;
     let mut request = own.request(&given.matches).map_err(refused)?;
@@ -30,7 +33,7 @@ pub(super) fn request(options: &Options, positional: &[String]) -> Result<(Expor
     let segments = match arguments.get(1) {
         Some(text) => Some(
             text.parse()
-                .map_err(|_| EdcFailure::WrongArguments(format!("SEGMENTS {text:?} is not a number")))?,
+                .map_err(|_| JavaToolFailure::WrongArguments(format!("SEGMENTS {text:?} is not a number")))?,
         ),
         None => options.segments().map_err(refused)?,
     };
@@ -60,8 +63,8 @@ mod tests {
         let words = line.split(' ').map(|word| word.replace("''", "")).collect();
         let (options, positional) = Options::split(Class::Export, words).map_err(|_| 255)?;
         request(&options, &positional).map(|(request, _)| request).map_err(|ending| match ending {
-            EdcFailure::WrongArguments(_) => 255,
-            EdcFailure::Failed(_) | EdcFailure::Ended(_) => 1,
+            JavaToolFailure::WrongArguments(_) => 255,
+            JavaToolFailure::Failed(_) | JavaToolFailure::Ended(_) => 1,
         })
     }
 

@@ -7,8 +7,8 @@ use job::{export_json::ExportJson, manifest, target::Target};
 pub(crate) use super::{FILES, SUMMARY};
 use super::{
     defect::{Defect, of_manifest},
-    edc::file_name,
     folder::parent,
+    java_tool::file_name,
     native,
 };
 
@@ -16,7 +16,7 @@ use super::{
 ///
 /// # Errors
 /// Fails if it is not a manifest, or has an unknown version.
-pub(crate) fn edc(bytes: &[u8]) -> Result<Vec<String>, Defect> {
+pub(crate) fn java_tool(bytes: &[u8]) -> Result<Vec<String>, Defect> {
     let urls = manifest::read(bytes).map_err(|error| of_manifest(error, false))?;
     urls.iter().map(|url| file_name(url).map(str::to_owned)).collect()
 }

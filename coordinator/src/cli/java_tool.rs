@@ -46,6 +46,8 @@ const WRONG_ARGUMENTS: u8 = 255;
 const FAILED: u8 = 1;
 /// The prefix of tablehaul's own options among those of the Java tool: `-Dtablehaul.if-complete=skip`.
 const OWN: &str = "tablehaul.";
+/// The least ratio: a thousandth of a percent.
+const LEAST_RATIO: &str = "0.00001";
 
 /// The main classes of the Java tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +92,7 @@ impl Class {
 
 /// Why the Java tool would exit with an error.
 #[derive(Debug)]
-enum EdcFailure {
+enum JavaToolFailure {
     WrongArguments(String),
     /// The request makes no sense. Nothing was begun.
     Failed(String),
@@ -99,8 +101,8 @@ enum EdcFailure {
 
 /// The ending for a request that makes no sense.
 #[allow(clippy::needless_pass_by_value)] // for `map_err`
-fn refused(error: impl std::error::Error) -> EdcFailure {
-    EdcFailure::Failed(error.to_string())
+fn refused(error: impl std::error::Error) -> JavaToolFailure {
+    JavaToolFailure::Failed(error.to_string())
 }
 
 /// Runs the class with the arguments that follow its name.
@@ -110,18 +112,18 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     let spelling = Arc::new(Spelling::of(commands));
     match run_class(class, arguments, &spelling) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(EdcFailure::WrongArguments(why)) if exit::is_json_wanted() => {
+        Err(JavaToolFailure::WrongArguments(why)) if exit::is_json_wanted() => {
             tell(class.usage());
             fail("usage", &why, WRONG_ARGUMENTS);
             ExitCode::from(WRONG_ARGUMENTS)
         }
-        Err(EdcFailure::WrongArguments(why)) => {
+        Err(JavaToolFailure::WrongArguments(why)) => {
             fail("usage", &why, WRONG_ARGUMENTS);
             print(class.usage());
             ExitCode::from(WRONG_ARGUMENTS)
         }
-        Err(EdcFailure::Failed(why)) => failed("usage", &spelling.respelt(&why)),
-        Err(EdcFailure::Ended(failure)) => {
+        Err(JavaToolFailure::Failed(why)) => failed("usage", &spelling.respelt(&why)),
+        Err(JavaToolFailure::Ended(failure)) => {
             failed(failure.kind().name(), &spelling.respelt(&failure.to_string()))
         }
     }
@@ -133,16 +135,16 @@ fn failed(kind: &str, why: &str) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
-fn run_class(class: Class, arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), EdcFailure> {
+fn run_class(class: Class, arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), JavaToolFailure> {
     match class {
         Class::Export => export(arguments, spelling),
         Class::Import => import(arguments, spelling),
     }
 }
 
-fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), EdcFailure> {
+fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), JavaToolFailure> {
     let (options, positional) = Options::split(Class::Export, arguments)
-        .map_err(|error| EdcFailure::WrongArguments(error.to_string()))?;
+        .map_err(|error| JavaToolFailure::WrongArguments(error.to_string()))?;
     let (request, show) = export::request(&options, &positional)?;
     start(&show)?;
     let progress = progress(spelling, &show);
@@ -170,9 +172,9 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), EdcFai
     Ok(())
 }
 
-fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), EdcFailure> {
+fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), JavaToolFailure> {
     let (options, positional) = Options::split(Class::Import, arguments)
-        .map_err(|error| EdcFailure::WrongArguments(error.to_string()))?;
+        .map_err(|error| JavaToolFailure::WrongArguments(error.to_string()))?;
     let (request, show) = import::request(&options, &positional)?;
     start(&show)?;
     let progress = progress(spelling, &show);
@@ -192,7 +194,7 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), EdcFai
 }
 
 /// Starts to log.
-fn start(show: &Show) -> Result<(), EdcFailure> {
+fn start(show: &Show) -> Result<(), JavaToolFailure> {
     super::start(0, show.observers.logs.is_some() && !show.dry_run).map_err(refused)
 }
 
@@ -216,16 +218,16 @@ fn timed<T>(
     options: &Options,
     show: &Show,
     job: impl FnOnce() -> Result<T, Failure>,
-) -> Result<T, EdcFailure> {
+) -> Result<T, JavaToolFailure> {
     for warning in options.warnings() {
         complain(&format!("warning: {warning}"));
     }
     if show.dry_run {
-        return job().map_err(EdcFailure::Ended);
+        return job().map_err(JavaToolFailure::Ended);
     }
     let started = Timestamp::now();
     say(&format!("Job started: {}", java_date(started)));
-    let outcome = job().map_err(EdcFailure::Ended)?;
+    let outcome = job().map_err(JavaToolFailure::Ended)?;
     let ended = Timestamp::now();
     say(&format!("Job ended: {}", java_date(ended)));
     say(&format!("The job took {} seconds.", ended.duration_since(started).as_secs()));
@@ -241,12 +243,14 @@ struct Positional<'a> {
 
 impl<'a> Positional<'a> {
     /// Reads PATH, TABLE and at most `most` further arguments.
-    fn read(arguments: &'a [String], most: usize) -> Result<Self, EdcFailure> {
+    fn read(arguments: &'a [String], most: usize) -> Result<Self, JavaToolFailure> {
         let [path, table, rest @ ..] = arguments else {
-            return Err(EdcFailure::WrongArguments("PATH and TABLE are needed".into()));
+            return Err(JavaToolFailure::WrongArguments("PATH and TABLE are needed".into()));
         };
         match rest.get(most) {
-            Some(surplus) => Err(EdcFailure::WrongArguments(format!("{surplus:?} is one argument too many"))),
+            Some(surplus) => {
+                Err(JavaToolFailure::WrongArguments(format!("{surplus:?} is one argument too many")))
+            }
             None => Ok(Self { path, table, rest }),
         }
     }
@@ -263,7 +267,7 @@ impl<'a> Positional<'a> {
 }
 
 /// Refuses a path without a scheme if the Java tool would take it for one in HDFS.
-fn checked_place(path: &str, options: &Options, cluster: &ClusterOptions) -> Result<(), EdcFailure> {
+fn checked_place(path: &str, options: &Options, cluster: &ClusterOptions) -> Result<(), JavaToolFailure> {
     if typed(path) != Ok(Typed::Path) {
         return Ok(());
     }
@@ -277,7 +281,7 @@ fn checked_place(path: &str, options: &Options, cluster: &ClusterOptions) -> Res
         Err(why) => format!("tablehaul cannot find out what the Java tool would take it for: {why}"),
     };
     let here = args::target(path).map_or_else(|_| "file:///folder".to_owned(), |target| target.to_string());
-    Err(EdcFailure::Failed(format!(
+    Err(JavaToolFailure::Failed(format!(
         "PATH {path} has no scheme: {why}; write {here} for the folder on this machine, or s3://bucket/folder"
     )))
 }
@@ -289,7 +293,7 @@ fn rate(
     ratio: Option<&str>,
     given: &Given,
     own: RateSpec,
-) -> Result<RateSpec, EdcFailure> {
+) -> Result<RateSpec, JavaToolFailure> {
     let verb = options.verb();
     let ids = [format!("{verb}_percent"), format!("{verb}_units")];
     let ratio = ratio.map(|text| of_ratio(text, verb)).transpose()?;
@@ -302,11 +306,12 @@ fn rate(
     Ok(ratio.or(of_options).or(by_variable).unwrap_or(fallback))
 }
 
-fn of_ratio(text: &str, verb: &str) -> Result<RateSpec, EdcFailure> {
-    let number: f64 =
-        text.parse().map_err(|_| EdcFailure::WrongArguments(format!("RATIO {text:?} is not a number")))?;
+fn of_ratio(text: &str, verb: &str) -> Result<RateSpec, JavaToolFailure> {
+    let number: f64 = text
+        .parse()
+        .map_err(|_| JavaToolFailure::WrongArguments(format!("RATIO {text:?} is not a number")))?;
     options::milli_percent(number).map(RateSpec::MilliPercent).ok_or_else(|| {
-        EdcFailure::Failed(format!("RATIO {text}: the {verb} ratio must be {} or more", options::LEAST_RATIO))
+        JavaToolFailure::Failed(format!("RATIO {text}: the {verb} ratio must be {} or more", LEAST_RATIO))
     })
 }
 

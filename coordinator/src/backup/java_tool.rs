@@ -8,13 +8,17 @@ use super::{
     Kind,
     defect::{Defect, of_manifest},
     folder::object,
-    named::{NameError, Named, NamedFile, pick, without_success},
+    listing::{BackupEntry, BackupListing, ListingError, pick, without_success},
     plain::is_data,
 };
 use crate::{output::display::count, store::Entry};
 
 /// The files that the manifest lists and that exist, taken from the manifest's own folder.
-pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Result<Named, NameError> {
+pub(super) fn list(
+    folder: &Target,
+    manifest: &[u8],
+    entries: Vec<Entry>,
+) -> Result<BackupListing, ListingError> {
     let at = |defect: Defect| defect.of(folder.url(layout::MANIFEST));
     let urls = manifest::read(manifest).map_err(|error| at(of_manifest(error, true)))?;
     let names = urls.iter().map(|url| file_name(url).map_err(at));
@@ -23,14 +27,14 @@ pub(super) fn name(folder: &Target, manifest: &[u8], entries: Vec<Entry>) -> Res
     notes.extend(without_success(folder, &entries));
     notes.extend(unlisted(&names, &entries));
     let (files, missing) = pick(folder, "the manifest", &names, entries)?;
-    let files = files.into_iter().map(|entry| NamedFile {
+    let files = files.into_iter().map(|entry| BackupEntry {
         entry,
         parts: Vec::new(),
         items: None,
         checksum: None,
         is_listed: true,
     });
-    Ok(Named { notes, missing, ..Named::new(Kind::Edc, files.collect()) })
+    Ok(BackupListing { notes, missing, ..BackupListing::new(Kind::JavaTool, files.collect()) })
 }
 
 /// The last component of the path.
@@ -66,23 +70,23 @@ fn unlisted(names: &[&str], entries: &[Entry]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn named(urls: &[&str], there: &[&str]) -> Result<Named, String> {
+    fn listed(urls: &[&str], there: &[&str]) -> Result<BackupListing, String> {
         let urls: Vec<String> = urls.iter().map(ToString::to_string).collect();
         let entry = |name: &&str| Entry { name: (*name).into(), bytes: 1, etag: None };
         let entries = there.iter().map(entry).collect();
-        let named = name(&"s3://new/y".parse().unwrap(), manifest::write(&urls).as_bytes(), entries);
-        named.map_err(|error| error.text(None))
+        let listed = list(&"s3://new/y".parse().unwrap(), manifest::write(&urls).as_bytes(), entries);
+        listed.map_err(|error| error.text(None))
     }
 
     #[test]
     fn a_manifest_of_this_folder_needs_no_note() {
         for url in ["s3://new/y/a", "s3n://new/y/a", "s3a://new/y/a"] {
-            let named = named(&[url], &["a", "_SUCCESS", "manifest"]).unwrap();
+            let listed = listed(&[url], &["a", "_SUCCESS", "manifest"]).unwrap();
             assert_eq!(
-                (named.files[0].entry.name.as_str(), named.notes.len()),
+                (listed.files[0].entry.name.as_str(), listed.notes.len()),
                 ("a", 0),
                 "{:?}",
-                named.notes
+                listed.notes
             );
         }
     }
@@ -90,29 +94,32 @@ mod tests {
     #[test]
     fn files_of_a_moved_backup_are_taken_from_where_it_is_now() {
         for url in ["s3://old/x/a", "file:/old/x/a", "hdfs://old/x/a", "s3://new/a"] {
-            let named = named(&[url, url.replace("/a", "/b").as_str()], &["a", "b", "_SUCCESS"]).unwrap();
+            let listed = listed(&[url, url.replace("/a", "/b").as_str()], &["a", "b", "_SUCCESS"]).unwrap();
             let old = url.strip_suffix("/a").unwrap();
-            assert_eq!(named.notes, [format!("the manifest names {old}: reading its files from s3://new/y")]);
-            assert_eq!(named.files.len(), 2);
+            assert_eq!(
+                listed.notes,
+                [format!("the manifest names {old}: reading its files from s3://new/y")]
+            );
+            assert_eq!(listed.files.len(), 2);
         }
     }
 
     #[test]
     fn a_url_without_a_file_name_is_refused() {
         for url in ["s3://old/x/", "s3://old/x/..", "s3://old/x/.", "a"] {
-            assert!(named(&[url], &["a"]).unwrap_err().contains("which is not a file"), "{url}");
+            assert!(listed(&[url], &["a"]).unwrap_err().contains("which is not a file"), "{url}");
         }
     }
 
     #[test]
     fn two_files_that_would_become_one_are_refused() {
-        let why = named(&["s3://old/x/a", "s3://old/z/a"], &["a"]).unwrap_err();
+        let why = listed(&["s3://old/x/a", "s3://old/z/a"], &["a"]).unwrap_err();
         assert!(why.contains("lists a more than once"), "{why}");
     }
 
     #[test]
     fn a_mark_that_is_missing_and_a_file_left_out_are_worth_a_note() {
-        let notes = named(&["s3://new/y/a"], &["a", "b", "c", ".d", "manifest"]).unwrap().notes;
+        let notes = listed(&["s3://new/y/a"], &["a", "b", "c", ".d", "manifest"]).unwrap().notes;
         assert_eq!(notes.len(), 2);
         assert!(notes[0].contains("has no _SUCCESS"), "{notes:?}");
         assert!(notes[1].contains("does not list it: 2 files, such as b"), "{notes:?}");
@@ -129,7 +136,7 @@ mod tests {
             ("{\"entries\":[]}", "not the manifest"),
             ("{\"version\":4,\"entries\":[]}", "only version 3"),
         ] {
-            let why = name(&folder, manifest.as_bytes(), Vec::new()).unwrap_err().text(None);
+            let why = list(&folder, manifest.as_bytes(), Vec::new()).unwrap_err().text(None);
             assert!(why.starts_with("file:///x/manifest: ") && why.contains(said), "{why}");
         }
     }

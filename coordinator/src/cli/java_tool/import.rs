@@ -1,6 +1,6 @@
 //! The import of the Java tool: turns its arguments into a request.
 
-use super::{EdcFailure, Options, Positional, checked_place, rate, refused};
+use super::{JavaToolFailure, Options, Positional, checked_place, rate, refused};
 use crate::{
     cli::args::{self, Command, Show},
     commands::import::ImportRequest,
@@ -13,13 +13,16 @@ usage: tablehaul org.apache.hadoop.dynamodb.tools.DynamoDBImport [-Dkey=value ..
   RATIO  share of the table's write capacity, e.g. 0.25; default 0.5
   Give options of `tablehaul import` as -Dtablehaul.NAME=VALUE or as environment variables";
 
-pub(super) fn request(options: &Options, positional: &[String]) -> Result<(ImportRequest, Show), EdcFailure> {
+pub(super) fn request(
+    options: &Options,
+    positional: &[String],
+) -> Result<(ImportRequest, Show), JavaToolFailure> {
     let arguments = Positional::read(positional, 1)?;
     let path = arguments.place();
     let (command, given) =
         args::given("import", options.own()?, &[&path, arguments.table]).map_err(refused)?;
     let Command::Import(own) = command else {
-        return Err(EdcFailure::Ended(Failure::internal("an import was taken for another command")));
+        return Err(JavaToolFailure::Ended(Failure::internal("an import was taken for another command")));
     };
     let show = own.show().map_err(refused)?;
     let mut request = own.request(&given.matches).map_err(refused)?;
@@ -44,8 +47,8 @@ mod tests {
         let words = line.split(' ').map(|word| word.replace("''", "")).collect();
         let (options, positional) = Options::split(Class::Import, words).map_err(|_| 255)?;
         request(&options, &positional).map(|(request, _)| request).map_err(|ending| match ending {
-            EdcFailure::WrongArguments(_) => 255,
-            EdcFailure::Failed(_) | EdcFailure::Ended(_) => 1,
+            JavaToolFailure::WrongArguments(_) => 255,
+            JavaToolFailure::Failed(_) | JavaToolFailure::Ended(_) => 1,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use job::spec::WriteMode;
 
-use super::{OWN, options::LEAST_RATIO};
+use super::{LEAST_RATIO, OWN};
 
 /// A wrong option. The message has one line.
 #[derive(Debug, thiserror::Error)]

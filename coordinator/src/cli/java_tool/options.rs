@@ -8,7 +8,7 @@ use job::{
     spec::{AwsAccess, Compression, RateSpec, WriteMode},
 };
 
-use super::{Class, EdcFailure, Given, OWN, error::OptionError, plain, single_slashes};
+use super::{Class, Given, JavaToolFailure, OWN, error::OptionError, plain, single_slashes};
 use crate::{
     cli::args::{CANNED_ACLS, command},
     cluster::ClusterOptions,
@@ -113,13 +113,13 @@ impl Options {
     }
 
     /// The options of tablehaul, by their names on its command line.
-    pub(super) fn own(&self) -> Result<&BTreeMap<String, String>, EdcFailure> {
+    pub(super) fn own(&self) -> Result<&BTreeMap<String, String>, JavaToolFailure> {
         let (command, subcommand) = (command(), self.class.subcommand());
         let known = command.find_subcommand(subcommand).into_iter().flat_map(clap::Command::get_arguments);
         let global = command.get_arguments().filter(|option| option.is_global_set());
         let known: Vec<&str> = known.chain(global).filter_map(clap::Arg::get_long).collect();
         match self.own.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => Err(EdcFailure::Failed(format!(
+            Some(name) => Err(JavaToolFailure::Failed(format!(
                 "-D{OWN}{name}: there is no such option; `tablehaul help {subcommand}` lists them"
             ))),
             None => Ok(&self.own),
@@ -282,9 +282,6 @@ fn unknown(argument: String) -> OptionError {
 fn is_option(argument: &str) -> bool {
     argument.starts_with('-') && argument.parse::<f64>().is_err() && argument.len() > 1
 }
-
-/// The least ratio: a thousandth of a percent.
-pub(super) const LEAST_RATIO: &str = "0.00001";
 
 /// A ratio in thousandths of a percent: 1 is 100,000. `None` if it is less than the least.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
