@@ -1,7 +1,7 @@
 //! What a folder to import or to verify holds, and how it is split. This module writes nothing.
 //!
 //! ```text
-//! folder → own | edc | native | plain (which files?) → detect (what are they?)
+//! folder → tablehaul | java_tool | native | plain (which files?) → detect (what are they?)
 //!   → consistency (do they agree with each other and the table?) → Backup → split → splits
 //! ```
 
@@ -9,16 +9,16 @@ pub(crate) mod archived;
 mod consistency;
 mod defect;
 mod detect;
-mod edc;
 mod find;
 mod folder;
 mod inspect;
-pub(crate) mod listed;
-mod named;
+mod java_tool;
+mod listing;
+pub(crate) mod manifests;
 mod native;
-mod own;
 mod plain;
 mod split;
+mod tablehaul;
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ use job_aws::Clients;
 use crate::failure::Failure;
 pub(crate) use defect::unreadable_export;
 pub(crate) use inspect::{Inspected, Inspection, inspect};
-use named::Named;
+use listing::BackupListing;
 pub(crate) use plain::{is_data, is_manifest};
 pub(crate) use split::splits;
 
@@ -67,7 +67,7 @@ pub(crate) enum Kind {
     /// tablehaul.
     Tablehaul,
     /// The Java tool.
-    Edc,
+    JavaTool,
     /// A folder in which every file is data.
     Plain,
     /// A single file of any folder.
@@ -82,7 +82,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Tablehaul => "an export of tablehaul",
-            Self::Edc => "an export of emr-dynamodb-connector",
+            Self::JavaTool => "an export of emr-dynamodb-connector",
             Self::Plain => "a folder without manifest",
             Self::SingleFile => "a single file",
             Self::Native => "an export of DynamoDB",
@@ -121,19 +121,19 @@ pub(crate) async fn find(
     table_keys: &KeySchema,
     may_reject: bool,
 ) -> Result<Backup, Failure> {
-    let (place, named) = find::find(folder, clients).await?;
-    if let Some(keys) = &named.keys {
+    let (place, listed) = find::find(folder, clients).await?;
+    if let Some(keys) = &listed.keys {
         consistency::same_keys(keys, table_keys)
             .map_err(|why| Failure::refused(format!("{folder}: {why}")))?;
     }
-    let unknown_keys = named.keys.is_none().then_some(table_keys);
-    let looks = detect::look(&place, &named.files, unknown_keys, may_reject).await?;
+    let unknown_keys = listed.keys.is_none().then_some(table_keys);
+    let looks = detect::look(&place, &listed.files, unknown_keys, may_reject).await?;
     let disagree = |why| Failure::refused(format!("{}: {why}", place.target));
-    let agreed = consistency::agree(&named, &looks).map_err(disagree)?;
-    if named.kind == Kind::Plain && agreed.is_incremental {
-        one_export(folder, named.files.len())?;
+    let agreed = consistency::agree(&listed, &looks).map_err(disagree)?;
+    if listed.kind == Kind::Plain && agreed.is_incremental {
+        one_export(folder, listed.files.len())?;
     }
-    let Named { kind, files, table, items, notes, .. } = named;
+    let BackupListing { kind, files, table, items, notes, .. } = listed;
     let files = files.into_iter().zip(looks).map(|(file, look)| BackupFile {
         object: place.object(&file.entry.name),
         etag: file.entry.etag,

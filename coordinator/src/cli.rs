@@ -2,10 +2,10 @@
 
 mod args;
 mod crash;
-mod edc;
 #[cfg(feature = "emr")]
 mod emr;
 mod events;
+mod java_tool;
 mod json;
 mod logging;
 mod manual;
@@ -40,12 +40,17 @@ use crate::{
         verify::{Verified, verify},
     },
     failure::{Failure, Why},
-    observers, output,
-    progress::Progress,
+    observers,
+    output::{
+        self,
+        display::{complain, fail, fail_in_json, result, result_as_json, tell, written_to_stdout},
+        exit,
+        progress::Progress,
+        stderr,
+        stream::{Stream, plan_of},
+        waits,
+    },
     server::calls,
-    stream::{Stream, plan_of},
-    text::{complain, fail, fail_in_json, result, result_as_json, tell, written_to_stdout},
-    waits,
 };
 use args::{
     ArgumentError, CleanArgs, Cli, Command, CompletionsArgs, ExportArgs, ImportArgs, ManArgs, PageArgs,
@@ -62,16 +67,16 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let ended = run_command(arguments);
     observers::settle(signals::stopped_at);
     output::events::settle();
-    output::settle();
+    stderr::settle();
     ended
 }
 
 fn run_command(arguments: Vec<OsString>) -> ExitCode {
     if json::is_wanted(&arguments) {
-        output::want_json();
+        exit::want_json();
     }
     let began = events::begin(&arguments);
-    let class = arguments.get(1).and_then(|name| edc::Class::named(&name.to_string_lossy()));
+    let class = arguments.get(1).and_then(|name| java_tool::Class::named(&name.to_string_lossy()));
     crash::end_at_panic(if class.is_some() { 1 } else { crash::BUG });
     if let Err((kind, why)) = began {
         return fails(kind, &why, if class.is_some() { 1 } else { 2 });
@@ -79,7 +84,7 @@ fn run_command(arguments: Vec<OsString>) -> ExitCode {
     if let Some(class) = class {
         signals::end_with(1);
         let rest = arguments[2..].iter().map(|argument| argument.to_string_lossy().into_owned());
-        return edc::main(class, rest.collect());
+        return java_tool::main(class, rest.collect());
     }
     let parsed = args::command().try_get_matches_from(arguments);
     let matches = match parsed {
@@ -143,7 +148,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         // Without it, a limit of the length of files ends the process by a signal.
         let _ = signals::watch();
         // `error.print` uses colours if the output is a terminal.
-        let written = output::talking(|| error.print().and_then(|()| io::stdout().flush()));
+        let written = exit::talking(|| error.print().and_then(|()| io::stdout().flush()));
         return ended(written_to_stdout("the help", written).map(|()| ExitCode::SUCCESS));
     }
     fails("usage", &format!("{}; try --help", one_line(error)), 2)
@@ -366,7 +371,7 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
             &progress.sink(),
             |stop| async move { clean(&folder, &access, agree, &progress, &stop).await },
         )?;
-    output::line(&removed);
+    stderr::line(&removed);
     ended_with(&stream, Kind::Clean, 0, None::<&()>, removed);
     Ok(ExitCode::SUCCESS)
 }
@@ -409,7 +414,7 @@ fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
 
 /// Writes bytes to standard output as they are. `what` names them in the error.
 fn written_whole(what: &str, bytes: &[u8]) -> Result<ExitCode, Failure> {
-    let written = output::talking(|| io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()));
+    let written = exit::talking(|| io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()));
     written_to_stdout(what, written).map(|()| ExitCode::SUCCESS)
 }
 
@@ -434,16 +439,16 @@ fn ask(what: &str, otherwise: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::refused(format!("{what}: give --yes to confirm")));
     }
-    output::line(&format!("{what}. Type yes to continue:"));
+    stderr::line(&format!("{what}. Type yes to continue:"));
     let mut answer = String::new();
-    match output::talking(|| io::stdin().read_line(&mut answer)) {
+    match exit::talking(|| io::stdin().read_line(&mut answer)) {
         Ok(_) if answer.trim().eq_ignore_ascii_case("yes") => Ok(()),
         _ => Err(Failure::refused(otherwise)),
     }
 }
 
 fn tell_all() -> Arc<dyn Fn(String) + Send + Sync> {
-    Arc::new(|text| output::line(&text))
+    Arc::new(|text| stderr::line(&text))
 }
 
 /// Runs a command. `tell` gets a line about each long wait.

@@ -2,6 +2,7 @@
 
 mod busy;
 mod choice;
+pub(crate) mod fleet;
 mod lines;
 pub(crate) mod local;
 mod yarn;

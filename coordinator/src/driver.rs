@@ -23,8 +23,12 @@ use job_aws::{Clients, Fault};
 use tokio::{sync::Semaphore, task::JoinSet, time::MissedTickBehavior};
 
 use crate::{
-    dynamodb, failure::Failure, fleet::Fleet, identity::TableIdentity, journal::Journal, stop::Stop,
-    stream::Stream, table::TableFacts,
+    aws::{dynamodb, identity::TableIdentity, table::TableFacts},
+    cluster::fleet::Fleet,
+    failure::Failure,
+    journal::Journal,
+    output::stream::Stream,
+    stop::Stop,
 };
 use journaling::{heartbeat_until_error, journal_error};
 use reporting::ReportedProgress;

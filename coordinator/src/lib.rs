@@ -1,36 +1,23 @@
 //! The `tablehaul` command. A job flows through the modules in this order:
 //!
-//! [`cli`] → `commands` (which check and plan) → `lifecycle` (which acquires the folder) → `driver` (which runs the
-//! schedule with its leases, files and budget) ⇄ `server` ⇄ workers → `commit` → `commands` (which report).
+//! [`cli`] → `commands` (which check and plan) → `jobs` (which acquires the folder) → `driver` (which runs the schedule
+//! with its leases, files and budget) ⇄ `server` ⇄ workers → `jobs` (which commits) → `commands` (which report).
+//!
+//! These modules are layers; ARCHITECTURE.md lists them from top to bottom.
 
 pub mod cli;
 
-mod access;
+mod aws;
 mod backup;
 mod cluster;
 mod commands;
-mod commit;
 mod driver;
-mod dynamodb;
 mod failure;
-mod fleet;
-mod folder_contents;
-mod history;
 mod host;
-mod identity;
+mod jobs;
 mod journal;
-mod lifecycle;
 mod observers;
 mod output;
-mod progress;
-mod retry;
 mod server;
 mod stop;
 mod store;
-mod stream;
-mod table;
-mod table_settings;
-mod text;
-mod waits;
-mod whole;
-mod whole_file;

@@ -1,6 +1,6 @@
 //! Observers of a command: they write logs to a folder, send notifications and write a metrics file.
 //!
-//! A thread of its own does all of it, with connections of its own, from the [events](crate::stream) and from what
+//! A thread of its own does all of it, with connections of its own, from the [events](crate::output::stream) and from what
 //! [`output::kept`] keeps. So nothing here can delay or fail a job. When the command has ended, it grants this thread a
 //! bounded time for its last words.
 
@@ -23,9 +23,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     failure::{Failure, FailureKind},
-    output,
-    stream::Stream,
-    text,
+    output::{self, display, stderr, stream::Stream},
 };
 use command_state::CommandState;
 use metrics_file::MetricsFile;
@@ -150,7 +148,7 @@ pub(crate) fn settle(signalled_at: impl Fn() -> Option<Instant>) {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             drop(state);
-            return text::complain("warning: not all logs, notifications and metrics were taken in time");
+            return display::complain("warning: not all logs, notifications and metrics were taken in time");
         }
         // A signal may come meanwhile.
         let look = left.min(Duration::from_millis(100));
@@ -164,7 +162,7 @@ pub(crate) fn settle_failure(
     signalled_at: impl Fn() -> Option<Instant>,
 ) {
     if RUNNING.get().is_some() {
-        output::keep(&format!("tablehaul: {why}"));
+        stderr::keep(&format!("tablehaul: {why}"));
         output::events::fail(kind, why, exit_code);
         settle(signalled_at);
     }
@@ -187,7 +185,7 @@ impl Work {
         over: &watch::Receiver<bool>,
     ) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-            output::line(
+            stderr::line(
                 "note        no logs, notifications and metrics are written: there are too few resources",
             );
             return;

@@ -110,7 +110,7 @@ impl ControlPlane {
         tasks.spawn(async move {
             let incoming = admission::accept(listener, admission::MAX_UNAUTHENTICATED, HELLO_LIMIT);
             if let Err(error) = server.serve_with_incoming_shutdown(incoming, stopped).await {
-                crate::text::complain(&format!("warning: the control server ended: {error}"));
+                crate::output::display::complain(&format!("warning: the control server ended: {error}"));
             }
         });
         let boot = Boot {

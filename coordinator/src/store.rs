@@ -6,21 +6,23 @@ mod entry;
 mod faulty;
 mod limits;
 mod local;
+mod lock;
 mod s3;
 mod storage;
+pub(crate) mod whole_file;
 
 use std::{ops::Deref, sync::Arc};
 
 use job::{spec::AwsAccess, target::Target};
-use job_aws::{Clients, Fault, FaultKind, Retries, connect_to_s3};
+use job_aws::{Clients, Fault, FaultKind, Policy, Retries, connect_to_s3};
 
-use crate::retry::{retry, retry_briefly};
 pub(crate) use entry::{Archived, Entry, Listing};
 #[cfg(test)]
 pub(crate) use faulty::{Fails, Faults, at_every_call};
 pub(crate) use limits::JOURNAL_OBJECT;
 use local::Directory;
-pub(crate) use local::{Lock, blocking};
+pub(crate) use local::blocking;
+pub(crate) use lock::Lock;
 use s3::Prefix;
 pub(crate) use s3::s3_fault;
 pub(crate) use storage::Readable;
@@ -75,7 +77,7 @@ impl Store {
             Target::S3 { bucket, .. } => bucket.clone(),
         };
         let clients = connect_to_s3(access, Retries::Sdk).await?;
-        retry_briefly(|| clients.locate(&bucket)).await?;
+        Policy::Brief.retry(|| clients.locate(&bucket)).await?;
         Ok((Self::opened(Prefix::new(bucket, target.clone(), &clients)), Some(clients)))
     }
 
@@ -87,7 +89,7 @@ impl Store {
     ) -> Result<Self, Fault> {
         match (target, clients) {
             (Target::S3 { bucket, .. }, Some(clients)) => {
-                retry_briefly(|| clients.locate(bucket)).await?;
+                Policy::Brief.retry(|| clients.locate(bucket)).await?;
                 Ok(Self::new(target, clients))
             }
             (Target::S3 { .. }, None) | (Target::File { .. }, _) => Self::to_read(target, access).await,
@@ -120,7 +122,7 @@ impl Store {
 
     /// Reads a small object, if it exists.
     pub(crate) async fn find(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
-        match retry(|| self.get(name)).await {
+        match Policy::Patient.retry(|| self.get(name)).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
             Err(fault) => Err(fault),

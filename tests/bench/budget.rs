@@ -129,7 +129,7 @@ fn import(options: &Options, rate: u64, with_indexes: bool, folder: &Path) -> an
     let items = binding * (secs + SPARE_SECS) / item_bytes.div_ceil(BYTES_PER_WRITE_UNIT) + rate;
     let fake = start(options, &format!("sink=1,item-bytes={item_bytes},wcu={rate}{indexes}"));
     let _ = std::fs::remove_dir_all(folder);
-    BackupWriter::new(items).item_bytes(item_bytes).edc(folder);
+    BackupWriter::new(items).item_bytes(item_bytes).java_tool(folder);
     let import = Tablehaul::import(folder, TABLE, &fake.endpoint())
         .args(["--region", "us-east-1", "--quiet", "--check", "first", "--write-percent", "100"])
         .args(["--workers", &workers.to_string()]);

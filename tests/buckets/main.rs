@@ -87,7 +87,7 @@ impl Ruled {
     /// A backup of 1,000 items and one bad line, in `from/` of the bucket.
     fn put_backup(&self) {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = BackupWriter::new(1_000).item_bytes(2_000).edc(folder.path()).swap_remove(0);
+        let file = BackupWriter::new(1_000).item_bytes(2_000).java_tool(folder.path()).swap_remove(0);
         let text = fs::read_to_string(&file).expect("a part file");
         fs::write(&file, format!("{text}nonsense\n")).expect("a line more");
         self.s3.upload("strict", "from/", folder.path());

@@ -192,7 +192,7 @@ fn without_what_the_policy_demands_nothing_is_written_and_the_line_names_the_lik
     }
     let rejects = ["--max-rejects", "1", "--rejects", "s3://strict/rejects.jsonl"];
     let folder = tempfile::tempdir().unwrap();
-    tests_support::BackupWriter::new(10).item_bytes(2_000).edc(folder.path());
+    tests_support::BackupWriter::new(10).item_bytes(2_000).java_tool(folder.path());
     let folder = folder.path().to_string_lossy().into_owned();
     let import = ruled.reader(&[&["import", &folder, "Sink"][..], &rejects].concat()).run();
     is_refused(&ruled, &import, &["s3:PutObject", "--sse"]);

@@ -49,7 +49,7 @@ static FILLED: LazyLock<TempDir> = LazyLock::new(|| {
     let dynoxide = DemoDynamo::on_disk(&dir.path().join("db"));
     DynamoDb::at(&dynoxide.endpoint()).create_table(TABLE, &KEY);
     let backup = dir.path().join("backup");
-    BackupWriter::new(num_items(Table::Dynoxide)).item_bytes(ITEM_BYTES).edc(&backup);
+    BackupWriter::new(num_items(Table::Dynoxide)).item_bytes(ITEM_BYTES).java_tool(&backup);
     Tablehaul::import(&backup, TABLE, &dynoxide.endpoint())
         .args(["--region", "us-east-1", "--write-units", "1000000"])
         .run()
@@ -93,7 +93,7 @@ impl World {
 
     /// The backup that an import reads.
     fn write_backup(&self) {
-        BackupWriter::new(self.num_items).items_per_file(ITEMS_PER_FILE).edc(&self.folder());
+        BackupWriter::new(self.num_items).items_per_file(ITEMS_PER_FILE).java_tool(&self.folder());
         if let (Location::S3, Some(s3)) = (self.backup, &self.s3) {
             s3.upload(BUCKET, "backup/", &self.folder());
         }

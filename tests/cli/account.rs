@@ -64,7 +64,7 @@ fn keys(server: &Canned) -> Vec<String> {
 fn an_explicit_profile_overrides_the_keys_of_the_environment_in_coordinator_and_workers() {
     let shared = Files::new();
     let (fake, place) = (Fake::start(["--table", "Sink:sink=1"]), Place::new());
-    BackupWriter::new(5).edc(&place.outer().join("there"));
+    BackupWriter::new(5).java_tool(&place.outer().join("there"));
     let folder = place.outer().join("there");
     for by_variable in [false, true] {
         let with_profile = |command: Tablehaul| {
@@ -156,7 +156,7 @@ fn plan_and_backup_name_the_caller() {
     }
     let fake = Fake::start(["--table", "Sink:sink=1"]);
     let backup = Place::new();
-    BackupWriter::new(5).edc(&backup.folder());
+    BackupWriter::new(5).java_tool(&backup.folder());
     let import = Tablehaul::import(&backup.folder(), "Sink", &fake.endpoint()).arg("--json");
     let finished = import.env("AWS_ENDPOINT_URL_STS", sts.endpoint()).run().succeeded();
     assert_eq!(finished.stderr.matches(line).count(), 2, "plan and summary:\n{}", finished.stderr);
@@ -197,7 +197,7 @@ fn another_account_than_the_one_demanded_is_refused_before_anything_else_is_sent
     let (sts, source, place) = (sts(), Canned::before(forum()), Place::new());
     let with_sts = |command: Tablehaul| command.env("AWS_ENDPOINT_URL_STS", sts.endpoint());
     let backup = Place::new();
-    BackupWriter::new(5).edc(&backup.folder());
+    BackupWriter::new(5).java_tool(&backup.folder());
     let bucket = Canned::start(|_| tests_support::canned::Answer::new(404, ""));
     let (to, from) = (source.endpoint(), bucket.endpoint());
     let wrong = ["account 444455556666", "user/deploy", "account 111122223333 is required"];
@@ -260,7 +260,7 @@ fn a_worker_with_credentials_of_another_account_refuses_to_work() {
 fn a_table_named_by_an_arn_of_another_region_is_refused() {
     let (place, backup) = (Place::new(), Place::new());
     let arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/Forum";
-    BackupWriter::new(5).edc(&backup.folder());
+    BackupWriter::new(5).java_tool(&backup.folder());
     let (to, from) = (place.folder(), backup.folder());
     let (to, from) = (to.to_string_lossy(), from.to_string_lossy());
     for args in [["export", arn, &to], ["import", &from, arn]] {

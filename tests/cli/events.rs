@@ -174,7 +174,7 @@ fn the_form_of_the_java_tool_tells_the_same() {
 fn an_import_tells_its_phases_and_its_invalid_lines_but_never_a_line() {
     let (place, fake) = (Place::new(), Fake::start(["--table", "Copy:sink=1"]));
     fs::create_dir(place.folder()).unwrap();
-    let part = BackupWriter::new(500).edc(&place.folder()).swap_remove(0);
+    let part = BackupWriter::new(500).java_tool(&place.folder()).swap_remove(0);
     let bad = "{\"pk\":{\"s\":\"secret\n";
     let text = fs::read_to_string(&part).unwrap();
     fs::write(&part, format!("{bad}{text}")).unwrap();

@@ -64,9 +64,9 @@ fn v_logs_both_programs_one_event_a_line() {
     assert_eq!(log.len(), finished.stderr.lines().count(), "nothing else:\n{}", finished.stderr);
     assert!(log.iter().all(|(level, ..)| ["ERROR", "WARN", "INFO"].contains(level)), "{log:#?}");
     has(&log, "INFO", "coordinator::cli::logging", "tablehaul started");
-    has(&log, "INFO", "coordinator::fleet", "worker connected worker=1");
+    has(&log, "INFO", "coordinator::cluster::fleet", "worker connected worker=1");
     has(&log, "INFO", "coordinator::driver::logging", "all tasks are done");
-    has(&log, "INFO", "coordinator::commit", "object of the commit written name=_SUCCESS");
+    has(&log, "INFO", "coordinator::jobs::commit", "object of the commit written name=_SUCCESS");
     has(&log, "INFO", "worker", "worker started worker=1");
     has(&log, "INFO", "worker", "the job is over worker=1");
 
@@ -79,7 +79,7 @@ fn v_logs_both_programs_one_event_a_line() {
     has(&log, "DEBUG", "coordinator::driver::logging", "segment done worker=1");
     has(&log, "DEBUG", "coordinator::driver::logging", "part sealed worker=1");
     has(&log, "DEBUG", "coordinator::journal::writer", "object written");
-    has(&log, "DEBUG", "coordinator::progress::logged", "progress table=Forum phase=Reading");
+    has(&log, "DEBUG", "coordinator::output::progress::logged", "progress table=Forum phase=Reading");
     has(&log, "DEBUG", "worker::export::upload", "part stored worker=1");
 }
 
@@ -289,6 +289,6 @@ fn the_most_verbose_log_of_an_export_to_s3_holds_no_item_key_or_secret() {
     let exported = export.run().succeeded();
     let log = logged(&exported.stderr);
     has(&log, "TRACE", "job_aws::watch", "attempt of a call worker=1 action=s3:PutObject");
-    has(&log, "DEBUG", "coordinator::commit", "part file completed");
+    has(&log, "DEBUG", "coordinator::jobs::commit", "part file completed");
     secrets.are_not_in(&exported.stderr);
 }

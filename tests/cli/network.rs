@@ -68,7 +68,7 @@ fn is_asked_again(action: &str, command: impl Fn(&Place, &Fake) -> Tablehaul) {
         let faults = format!(r#"{{"action":"{action}","{fault}":1,"at_most":3}}"#);
         let fake = Fake::start(["--table", "Forum:items=5", "--table", "Sink:sink=1", "--faults", &faults]);
         let place = Place::new();
-        BackupWriter::new(5).edc(&place.outer().join("there"));
+        BackupWriter::new(5).java_tool(&place.outer().join("there"));
         command(&place, &fake).with_intervals("pause=100").run().succeeded();
         assert_eq!(fake.stats().injected.values().sum::<u64>(), 3, "{action}, {fault}");
     }

@@ -407,7 +407,7 @@ fn the_plan_of_an_import_says_what_it_is_expected_to_use_and_to_cost() {
     let place = Place::new();
     let sink = Fake::start(["--table", "Sink:sink=1", "--table", "Provisioned:sink=1,wcu=100"]);
     let (backup, events) = (place.outer().join("plain"), place.outer().join("events"));
-    BackupWriter::new(50).edc(&backup);
+    BackupWriter::new(50).java_tool(&backup);
     for table in ["Sink", "Provisioned"] {
         let import = Tablehaul::import(&backup, table, &sink.endpoint()).args(["--region", "us-east-1"]);
         import.arg("--events").arg(&events).run().succeeded();
@@ -427,7 +427,7 @@ fn the_plan_of_an_import_says_what_it_is_expected_to_use_and_to_cost() {
 fn imports_and_the_java_form_have_these_options_too() {
     let (place, sink, web) = (Place::new(), Fake::start(["--table", "Sink:sink=1"]), receiver(0, 200));
     let backup = place.outer().join("plain");
-    BackupWriter::new(50).edc(&backup);
+    BackupWriter::new(50).java_tool(&backup);
     let (logs, file) = (place.outer().join("logs"), place.outer().join("sink.prom"));
     let options = [
         format!("-Dtablehaul.notify={}", web.endpoint()),

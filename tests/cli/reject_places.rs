@@ -11,7 +11,7 @@ use tests_support::{BackupWriter, Fake};
 /// A backup with a line that is no item, and a table to import it into.
 fn backup() -> (Place, Fake) {
     let place = Place::new();
-    let file = BackupWriter::new(20).edc(&place.folder()).swap_remove(0);
+    let file = BackupWriter::new(20).java_tool(&place.folder()).swap_remove(0);
     let whole = fs::read_to_string(&file).expect("text");
     fs::write(&file, format!("{whole}no item\n")).expect("a file");
     (place, Fake::start(["--table", "Sink:sink=1"]))

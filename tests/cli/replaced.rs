@@ -81,7 +81,7 @@ fn an_export_that_has_read_everything_completes_after_its_table_was_deleted_with
 
 /// A backup, and a table to import it into.
 fn sink(place: &Place) -> Fake {
-    BackupWriter::new(ITEMS).items_per_file(2_000).edc(&place.folder());
+    BackupWriter::new(ITEMS).items_per_file(2_000).java_tool(&place.folder());
     Fake::start(["--table", "Forum:sink=1"])
 }
 

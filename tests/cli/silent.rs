@@ -122,7 +122,7 @@ fn no_items() -> Vec<String> {
 #[test]
 fn an_import_says_nothing_of_what_it_writes_or_rejects_whatever_goes_wrong() {
     let (place, fake) = (Place::new(), fake(20_000));
-    let file = BackupWriter::new(3_000).edc(&place.folder()).swap_remove(0);
+    let file = BackupWriter::new(3_000).java_tool(&place.folder()).swap_remove(0);
     let whole = fs::read_to_string(&file).expect("text");
     let import = |args: &[&str]| {
         let import =

@@ -64,7 +64,7 @@ fn backups_of_the_java_tool_are_verified_in_every_codec() {
     ] {
         let place = Place::new();
         let folder = place.folder();
-        let data = writer().codec(codec).edc(&folder);
+        let data = writer().codec(codec).java_tool(&folder);
         let before = files(&folder);
         let found = clean(&folder);
         assert_eq!((&found["files"], &found["table"]), (&json!(3), &json!("a table")));
@@ -88,7 +88,7 @@ fn backups_of_the_java_tool_are_verified_in_every_codec() {
 fn lines_that_are_no_items_are_told_with_their_places() {
     let place = Place::new();
     let folder = place.folder();
-    let data = writer().edc(&folder);
+    let data = writer().java_tool(&folder);
     change(&data[1], |bytes| {
         bytes.extend(b"\n{\"secret\":{\"n\":\"secret\"}}\n");
     });
@@ -252,7 +252,7 @@ fn an_export_of_tablehaul_without_its_record_is_not_whole() {
 #[test]
 fn without_a_manifest_nothing_says_what_is_missing_and_that_is_told() {
     let place = Place::new();
-    let data = writer().edc(&place.folder());
+    let data = writer().java_tool(&place.folder());
     fs::remove_file(place.folder().join("manifest")).unwrap();
     let told = |found: &Value, note: &str| {
         found["notes"].as_array().unwrap().iter().any(|told| told.as_str() == Some(note))

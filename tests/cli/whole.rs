@@ -184,7 +184,7 @@ fn an_export_of_a_later_version_cannot_be_judged() {
 #[test]
 fn exports_of_the_java_tool_are_complete_if_what_their_manifest_lists_is_there() {
     let place = Place::new();
-    let parts = BackupWriter::new(100).items_per_file(40).edc(&place.folder());
+    let parts = BackupWriter::new(100).items_per_file(40).java_tool(&place.folder());
     let (json, told) = status(&place.folder());
     assert_eq!((&json["state"], &json["files"]), (&json!("complete"), &json!(parts.len())), "{json}");
     assert!(told.contains("complete export of another tool; names of "), "{told}");

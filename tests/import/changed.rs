@@ -26,7 +26,7 @@ fn altered(file: &Path) -> Vec<u8> {
 fn fails_when_written_anew(anew: impl Fn(&Path, &[u8])) {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     // More files than are open at once.
-    let files = BackupWriter::new(ITEMS).items_per_file(1_000).edc(folder.path());
+    let files = BackupWriter::new(ITEMS).items_per_file(1_000).java_tool(folder.path());
     let texts: Vec<Vec<u8>> = files.iter().map(|file| altered(file)).collect();
     let mut child = command(&fake, folder.path(), "--workers 1 --write-units 4000").start();
     while writes(&fake).total < ITEMS / 10 {
@@ -67,7 +67,7 @@ fn a_file_that_is_replaced_by_one_of_the_same_length_and_time_is_not_imported() 
 fn a_file_that_changes_after_it_was_read_for_the_last_time_makes_no_difference() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
     // So few that they are read at once, and so slow that most are still to be written then.
-    let files = BackupWriter::new(200).edc(folder.path());
+    let files = BackupWriter::new(200).java_tool(folder.path());
     let mut child = command(&fake, folder.path(), "--workers 1 --write-units 40").start();
     while writes(&fake).total < 50 {
         assert!(child.try_wait().unwrap().is_none(), "it has ended");
@@ -113,7 +113,7 @@ impl Drop for Restless {
 fn a_file_that_changes_while_the_backup_is_looked_at_or_checked_is_refused() {
     for codec in [BackupCodec::Plain, BackupCodec::Gzip] {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-        let file = BackupWriter::new(ITEMS).codec(codec).edc(folder.path()).swap_remove(0);
+        let file = BackupWriter::new(ITEMS).codec(codec).java_tool(folder.path()).swap_remove(0);
         let _restless = Restless::new(file.clone());
         let finished = import(&fake, folder.path(), "");
         refused(

@@ -36,7 +36,7 @@ impl Job {
     fn begin(codec: BackupCodec, args: &str, change: impl FnOnce(Tablehaul) -> Tablehaul) -> Self {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
         fake.faults(json!({"latency_ms": 5, "jitter_ms": 10}));
-        BackupWriter::new(ITEMS).items_per_file(5_000).codec(codec).edc(folder.path());
+        BackupWriter::new(ITEMS).items_per_file(5_000).codec(codec).java_tool(folder.path());
         let args = format!("--check first {args}");
         let child = change(command(&fake, folder.path(), &args)).start();
         Self { fake, _folder: folder, child }
@@ -122,7 +122,7 @@ fn a_split_of_a_compressed_file_continues_where_its_lost_worker_was() {
 #[test]
 fn a_worker_that_dies_between_the_passes_is_replaced_and_no_other_is_started_twice() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    BackupWriter::new(ITEMS).items_per_file(5_000).edc(folder.path());
+    BackupWriter::new(ITEMS).items_per_file(5_000).java_tool(folder.path());
     let (place, kill) = (tempfile::tempdir().unwrap(), "KILL before pass 2 worker 1");
     let events = place.path().join("events");
     let run = command(&fake, folder.path(), "--workers 3 --write-units 20000").arg("--events").arg(&events);
@@ -166,7 +166,7 @@ fn a_stalled_coordinator_continues_with_the_same_workers() {
 #[test]
 fn a_signal_ends_it_within_seconds_and_the_same_command_does_it_again() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    BackupWriter::new(ITEMS).edc(folder.path());
+    BackupWriter::new(ITEMS).java_tool(folder.path());
     let mut child = command(&fake, folder.path(), "--check first --write-units 2000").start();
     while writes(&fake).total < 1_000 {
         assert!(child.try_wait().unwrap().is_none(), "it has ended");
@@ -214,7 +214,7 @@ fn whatever_the_service_does_every_item_arrives() {
             let mut faults = faults.clone();
             faults["action"] = "BatchWriteItem".into();
             fake.faults(faults.clone());
-            BackupWriter::new(4_000).items_per_file(1_000).edc(folder.path());
+            BackupWriter::new(4_000).items_per_file(1_000).java_tool(folder.path());
             let run = command(&fake, folder.path(), "--write-percent 100");
             let report = report(&run.env("TABLEHAUL_DIRECT_CALLS", direct_calls).run());
             assert_eq!(report["items"], 4_000, "{faults}");
@@ -227,7 +227,7 @@ fn whatever_the_service_does_every_item_arrives() {
 #[test]
 fn a_table_slower_than_the_budget_slows_the_import_and_does_not_fail_it() {
     let (fake, folder) = (sink_with(",wcu=500,gsi=slow/100"), tempfile::tempdir().unwrap());
-    BackupWriter::new(1_500).edc(folder.path());
+    BackupWriter::new(1_500).java_tool(folder.path());
     // The index is assumed to accept 300 until it is asked.
     let report = report(&import(&fake, folder.path(), "--write-units 300"));
     assert_eq!(report["items"], 1_500);

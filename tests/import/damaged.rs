@@ -22,7 +22,7 @@ fn corrupt_gzip_is_named_with_the_place() {
     for codec in [BackupCodec::Gzip, BackupCodec::Bzip2, BackupCodec::Deflate] {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
         // More than one block of bzip2, so that its head is complete.
-        let file = BackupWriter::new(4 * ITEMS).codec(codec).edc(folder.path()).swap_remove(0);
+        let file = BackupWriter::new(4 * ITEMS).codec(codec).java_tool(folder.path()).swap_remove(0);
         flip_in_the_middle(&file);
         refused(
             &fake,
@@ -36,7 +36,7 @@ fn corrupt_gzip_is_named_with_the_place() {
 fn a_file_that_was_cut_off_is_found_in_every_codec() {
     for codec in BackupCodec::ALL.into_iter().filter(|&codec| codec != BackupCodec::Plain) {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-        let file = BackupWriter::new(ITEMS).codec(codec).edc(folder.path()).swap_remove(0);
+        let file = BackupWriter::new(ITEMS).codec(codec).java_tool(folder.path()).swap_remove(0);
         let bytes = fs::read(&file).unwrap();
         fs::write(&file, &bytes[..bytes.len() - 100]).unwrap();
         refused(

@@ -13,7 +13,7 @@ const ITEMS: u64 = 5_000;
 /// A backup of the generator's first items.
 fn backup(items: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    BackupWriter::new(items).edc(folder.path());
+    BackupWriter::new(items).java_tool(folder.path());
     folder
 }
 

@@ -102,11 +102,11 @@ fn a_byte_order_mark_in_a_manifest_is_skipped() {
     marked(&own.join("manifest-files.json"));
     marked(&own.join("manifest-summary.json"));
     assert_eq!(report(&import(&fake, &own, ""))["items"], 100);
-    let edc = tempfile::tempdir().unwrap();
-    let files = BackupWriter::new(100).edc(edc.path());
-    marked(&edc.path().join("manifest"));
+    let java_tool = tempfile::tempdir().unwrap();
+    let files = BackupWriter::new(100).java_tool(java_tool.path());
+    marked(&java_tool.path().join("manifest"));
     marked(&files[0]);
-    assert_eq!(report(&import(&fake, edc.path(), ""))["items"], 100);
+    assert_eq!(report(&import(&fake, java_tool.path(), ""))["items"], 100);
 }
 
 #[test]
@@ -148,12 +148,12 @@ fn files_that_are_elsewhere_are_found() {
     }
     says(&own);
 
-    let edc = tempfile::tempdir().unwrap();
-    let files = BackupWriter::new(100).items_per_file(50).edc(edc.path());
-    let sub = edc.path().join("2026-01-01");
+    let java_tool = tempfile::tempdir().unwrap();
+    let files = BackupWriter::new(100).items_per_file(50).java_tool(java_tool.path());
+    let sub = java_tool.path().join("2026-01-01");
     fs::create_dir(&sub).unwrap();
     fs::rename(&files[1], sub.join(files[1].file_name().unwrap())).unwrap();
     let words =
         ["1 of the 2 files that the manifest lists is missing", "a file of that name is in", "2026-01-01"];
-    refused(&fake, &import(&fake, edc.path(), ""), &words);
+    refused(&fake, &import(&fake, java_tool.path(), ""), &words);
 }

@@ -21,7 +21,7 @@ fn a_step_of_the_template_imports_and_says_what_the_java_tool_says() {
     {
         for ratio in [&["0.25"][..], &[""], &[]] {
             let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-            BackupWriter::new(500).edc(folder.path());
+            BackupWriter::new(500).java_tool(folder.path());
             let url = url(folder.path());
             let args = [&[url.as_str(), TABLE], ratio].concat();
             let finished = java(&fake, class, &args).succeeded();
@@ -56,7 +56,7 @@ fn impossible_imports_exit_with_1_and_wrong_arguments_with_255() {
 #[test]
 fn deletion_mode_removes_the_items() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    BackupWriter::new(100).edc(folder.path());
+    BackupWriter::new(100).java_tool(folder.path());
     let class = "org.apache.hadoop.dynamodb.tools.DynamoDBImport";
     let url = url(folder.path());
     java(&fake, class, &[&url, TABLE]).succeeded();

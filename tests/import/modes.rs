@@ -15,7 +15,7 @@ fn items_with_the_same_key_are_replaced_and_others_stay() {
         let request = json!({"RequestItems": {"Forum": [{"PutRequest": {"Item": item}}]}});
         assert_eq!(fake.call("BatchWriteItem", request).status, 200);
     }
-    BackupWriter::new(100).edc(folder.path());
+    BackupWriter::new(100).java_tool(folder.path());
     assert_eq!(report(&import(&fake, folder.path(), ""))["items"], 100);
     let writes = writes(&fake);
     assert_eq!((writes.present, writes.distinct, writes.foreign), (101, 100, 1), "{writes:?}");
@@ -25,8 +25,8 @@ fn items_with_the_same_key_are_replaced_and_others_stay() {
 #[test]
 fn put_if_absent_keeps_existing_items() {
     let (fake, some, all) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    BackupWriter::new(300).edc(some.path());
-    BackupWriter::new(1_000).edc(all.path());
+    BackupWriter::new(300).java_tool(some.path());
+    BackupWriter::new(1_000).java_tool(all.path());
     import(&fake, some.path(), "").succeeded();
     let finished = import(&fake, all.path(), "--mode put-if-absent");
     let report = report(&finished);
@@ -39,8 +39,8 @@ fn put_if_absent_keeps_existing_items() {
 #[test]
 fn delete_removes_the_keys_of_the_backup_and_no_others() {
     let (fake, some, all) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    BackupWriter::new(1_000).edc(all.path());
-    BackupWriter::new(300).edc(some.path());
+    BackupWriter::new(1_000).java_tool(all.path());
+    BackupWriter::new(300).java_tool(some.path());
     import(&fake, all.path(), "").succeeded();
     let finished = import(&fake, some.path(), "--mode delete");
     let report = report(&finished);
@@ -65,7 +65,7 @@ fn a_mode_has_no_meaning_for_an_incremental_export() {
 fn a_table_whose_index_is_being_built_takes_items() {
     let fake = sink_with(",wcu=1000,gsi=by-name/400,status=UPDATING");
     let folder = tempfile::tempdir().unwrap();
-    BackupWriter::new(200).edc(folder.path());
+    BackupWriter::new(200).java_tool(folder.path());
     let finished = import(&fake, folder.path(), "--write-percent 100").succeeded();
     assert!(finished.stderr.contains("UPDATING: index by-name is being built"), "{}", finished.stderr);
     holds_all(&fake, 200);
@@ -75,7 +75,7 @@ fn a_table_whose_index_is_being_built_takes_items() {
 fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let fake = sink_with(",wcu=1000,gsi=by-name/400");
     let (folder, outer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    BackupWriter::new(2_000).items_per_file(500).edc(folder.path());
+    BackupWriter::new(2_000).items_per_file(500).java_tool(folder.path());
     let rejects = outer.path().join("rejects.jsonl");
     let args = format!("--dry-run --write-percent 50 --rejects {}", rejects.display());
     let finished = import(&fake, folder.path(), &args).succeeded();
@@ -98,7 +98,7 @@ fn a_dry_run_says_what_it_would_do_and_does_nothing() {
 fn the_report_tells_units_of_the_table_and_of_each_index() {
     let fake = sink_with(",wcu=5000,gsi=a,gsi=b");
     let folder = tempfile::tempdir().unwrap();
-    BackupWriter::new(2_000).edc(folder.path());
+    BackupWriter::new(2_000).java_tool(folder.path());
     let report = report(&import(&fake, folder.path(), "--write-percent 100"));
     assert_eq!(report["write_units"], 2_000.0);
     assert_eq!(report["index_write_units"], json!({"a": 2_000.0, "b": 2_000.0}));
@@ -114,7 +114,7 @@ fn the_report_tells_units_of_the_table_and_of_each_index() {
 fn variables_stand_for_flags_and_typed_flags_override_them() {
     let fake = sink_with(",wcu=1000");
     let folder = tempfile::tempdir().unwrap();
-    BackupWriter::new(10).edc(folder.path());
+    BackupWriter::new(10).java_tool(folder.path());
     let planned = |variables: &[(&str, &str)], args: &str| {
         let command = command(&fake, folder.path(), args).arg("--dry-run");
         let command = variables.iter().fold(command, |command, (name, value)| command.env(name, value));

@@ -13,7 +13,7 @@ use tests_support::stats::WriteStats;
 fn imported(settings: &str, num_items: u64) -> (Value, WriteStats) {
     let (fake, folder) = (sink_with(settings), tempfile::tempdir().unwrap());
     fake.faults(serde_json::json!({"latency_ms": 5, "jitter_ms": 5}));
-    BackupWriter::new(num_items).items_per_file(1_000).edc(folder.path());
+    BackupWriter::new(num_items).items_per_file(1_000).java_tool(folder.path());
     let args = "--check first --workers 4 --write-percent 100";
     let report = report(&finish(command(&fake, folder.path(), args).start()));
     (report, holds_all(&fake, num_items))
@@ -50,7 +50,7 @@ fn a_small_budget_is_kept_by_small_batches() {
 #[test]
 fn a_backup_in_scan_order_is_written_all_over_the_table() {
     let (fake, folder) = (sink_with(""), tempfile::tempdir().unwrap());
-    BackupWriter::new(60_000).items_per_file(60_000).edc(folder.path());
+    BackupWriter::new(60_000).items_per_file(60_000).java_tool(folder.path());
     let args = "--check first --workers 1 --write-units 10000";
     let child = command(&fake, folder.path(), args).start();
     let while_busy = loop {

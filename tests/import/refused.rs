@@ -17,7 +17,7 @@ fn a_folder_that_is_missing_or_empty() {
 #[test]
 fn a_manifest_that_is_cut_off_or_of_another_version() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    BackupWriter::new(10).edc(folder.path());
+    BackupWriter::new(10).java_tool(folder.path());
     let manifest = folder.path().join("manifest");
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, &text[..text.len() - 10]).unwrap();
@@ -29,7 +29,7 @@ fn a_manifest_that_is_cut_off_or_of_another_version() {
 #[test]
 fn a_backup_with_a_missing_file() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let files = BackupWriter::new(100).items_per_file(20).edc(folder.path());
+    let files = BackupWriter::new(100).items_per_file(20).java_tool(folder.path());
     fs::remove_file(&files[2]).unwrap();
     let name = files[2].file_name().unwrap().to_string_lossy().into_owned();
     let words = ["1 of the 5 files that the manifest lists is missing", &name];
@@ -54,7 +54,7 @@ fn an_export_that_is_not_finished() {
 #[test]
 fn a_table_that_is_missing_or_not_active() {
     let folder = tempfile::tempdir().unwrap();
-    BackupWriter::new(10).edc(folder.path());
+    BackupWriter::new(10).java_tool(folder.path());
     let fake = sink_with(",status=CREATING");
     refused(&fake, &import(&fake, folder.path(), ""), &["Forum is CREATING, not ACTIVE", "wait"]);
     fake.change_table("Forum", serde_json::json!({"status": "ARCHIVED"}));
@@ -146,7 +146,7 @@ fn common_files_that_are_not_a_backup_are_named_with_a_remedy() {
 #[test]
 fn a_file_that_is_unreadable_or_was_removed() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let files = BackupWriter::new(100).codec(BackupCodec::Gzip).edc(folder.path());
+    let files = BackupWriter::new(100).codec(BackupCodec::Gzip).java_tool(folder.path());
     fs::remove_file(&files[0]).unwrap();
     std::os::unix::fs::symlink("/nowhere/at/all", &files[0]).unwrap();
     let finished = import(&fake, folder.path(), "");
@@ -157,7 +157,7 @@ fn a_file_that_is_unreadable_or_was_removed() {
 #[test]
 fn missing_permission() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    BackupWriter::new(10).edc(folder.path());
+    BackupWriter::new(10).java_tool(folder.path());
     fake.faults(json!({"denied": "BatchWriteItem"}));
     let words = ["no permission for dynamodb:BatchWriteItem on table Forum"];
     refused(&fake, &import(&fake, folder.path(), ""), &words);

@@ -29,7 +29,7 @@ fn insert(path: &Path, lines: &str) -> u64 {
 #[test]
 fn one_bad_line_is_named_exactly_and_nothing_is_written() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(ITEMS).java_tool(folder.path()).swap_remove(0);
     let at = insert(&file, "{\"pk\":{\"s\":\"secret\n");
     let place = format!(
         "{}: invalid line at byte {at} of the uncompressed text: not the JSON of an item",
@@ -43,7 +43,7 @@ fn one_bad_line_is_named_exactly_and_nothing_is_written() {
 #[test]
 fn the_rest_is_imported_when_it_is_allowed_and_the_reject_file_holds_the_line() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(ITEMS).java_tool(folder.path()).swap_remove(0);
     let at = insert(&file, "{\"pk\":{\"s\":\"cut off\n");
     let rejects = folder.path().join("out/rejects.jsonl");
     fs::create_dir(rejects.parent().unwrap()).unwrap();
@@ -118,7 +118,7 @@ fn every_kind_of_bad_line_is_reported_in_words_in_whatever_codec() {
 #[test]
 fn a_reject_file_among_the_files_of_the_backup_is_refused_however_it_is_reached() {
     let (fake, folder, beside) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    BackupWriter::new(10).edc(folder.path());
+    BackupWriter::new(10).java_tool(folder.path());
     let link = beside.path().join("link");
     std::os::unix::fs::symlink(folder.path(), &link).unwrap();
     let to_new = beside.path().join("to-new");
@@ -147,7 +147,7 @@ fn a_reject_file_among_the_files_of_the_backup_is_refused_however_it_is_reached(
 #[test]
 fn more_bad_lines_than_are_allowed_are_refused_before_anything_is_written() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(ITEMS).java_tool(folder.path()).swap_remove(0);
     insert(&file, "nonsense\nmore\nand more\n");
     refused(&fake, &import(&fake, folder.path(), "--max-rejects 2"), &["--max-rejects allows 2 lines"]);
     assert_eq!(report(&import(&fake, folder.path(), "--max-rejects 3"))["rejected"], 3);
@@ -156,7 +156,7 @@ fn more_bad_lines_than_are_allowed_are_refused_before_anything_is_written() {
 #[test]
 fn a_reject_file_that_cannot_be_written_is_refused() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    BackupWriter::new(10).edc(folder.path());
+    BackupWriter::new(10).java_tool(folder.path());
     let missing = folder.path().join("no/such/folder/rejects");
     let args = format!("--rejects {}", missing.display());
     refused(
@@ -175,7 +175,7 @@ fn a_reject_file_that_cannot_be_written_is_refused() {
 #[test]
 fn a_reject_file_may_not_have_the_name_of_what_belongs_to_a_backup() {
     let (fake, folder, other) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    BackupWriter::new(10).edc(folder.path());
+    BackupWriter::new(10).java_tool(folder.path());
     fs::create_dir(other.path().join("_tablehaul")).unwrap();
     for name in ["_SUCCESS", "manifest", "manifest-files.json", "_tablehaul/lock"] {
         let place = other.path().join(name);
@@ -198,7 +198,7 @@ fn a_reject_file_may_not_have_the_name_of_what_belongs_to_a_backup() {
 #[test]
 fn a_reject_file_that_could_not_be_written_whole_does_not_appear() {
     let (fake, folder, other) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(ITEMS).java_tool(folder.path()).swap_remove(0);
     insert(&file, &"not an item at all\n".repeat(20_000));
     let rejects = other.path().join("rejects.jsonl");
     let args = ["import", &folder.path().to_string_lossy(), TABLE, "--dynamodb-endpoint", &fake.endpoint()];
@@ -219,7 +219,7 @@ fn a_reject_file_that_could_not_be_written_whole_does_not_appear() {
 #[test]
 fn many_bad_lines_are_all_reported() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(ITEMS).java_tool(folder.path()).swap_remove(0);
     insert(&file, &"x\n".repeat(200_000));
     let rejects = folder.path().join("_rejects");
     let args = format!("--max-rejects all --rejects {}", rejects.display());
@@ -294,7 +294,7 @@ fn a_backup_without_any_item_of_the_table_is_refused_whatever_is_allowed() {
 /// A backup with three bad lines, and a folder beside it.
 fn three_bad_lines() -> (tempfile::TempDir, tempfile::TempDir) {
     let (folder, outer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(100).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(100).java_tool(folder.path()).swap_remove(0);
     insert(&file, "one\ntwo\nthree\n");
     (folder, outer)
 }
@@ -388,7 +388,7 @@ fn until_it_writes(fake: &Fake) {
 #[test]
 fn an_import_that_rejects_nothing_leaves_a_file_only_if_it_ends_well() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    BackupWriter::new(100).edc(folder.path());
+    BackupWriter::new(100).java_tool(folder.path());
     let outer = tempfile::tempdir().unwrap();
     let place = outer.path().join("rejects");
     let args = format!("{} --write-units 1 --workers 1", with_rejects(&place));

@@ -35,7 +35,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let (fake, backup, state) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        BackupWriter::new(ITEMS).items_per_file(5_000).edc(backup.path());
+        BackupWriter::new(ITEMS).items_per_file(5_000).java_tool(backup.path());
         Self { fake, backup, state }
     }
 

@@ -33,7 +33,7 @@ fn from_s3(fake: &Fake, s3: &S3, folder: &str, args: &str) -> Finished {
 fn backups_arrive_from_s3_as_they_do_from_a_folder() {
     for codec in [BackupCodec::Plain, BackupCodec::Gzip, BackupCodec::Zstd] {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-        BackupWriter::new(20_000).items_per_file(12_000).codec(codec).edc(folder.path());
+        BackupWriter::new(20_000).items_per_file(12_000).codec(codec).java_tool(folder.path());
         let s3 = uploaded(folder.path());
         let report = report(&from_s3(&fake, &s3, "exports", ""));
         assert_eq!(report["items"], 20_000);
@@ -56,7 +56,7 @@ fn exports_of_dynamodb_arrive_from_s3() {
 #[test]
 fn rejected_lines_go_to_an_object() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(1_000).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(1_000).java_tool(folder.path()).swap_remove(0);
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{text}nonsense\n")).unwrap();
     let s3 = uploaded(folder.path());
@@ -74,7 +74,7 @@ fn rejected_lines_go_to_an_object() {
 /// A backup in S3 with this many lines that are not items.
 fn with_bad_lines(lines: usize) -> S3 {
     let folder = tempfile::tempdir().unwrap();
-    let file = BackupWriter::new(1_000).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(1_000).java_tool(folder.path()).swap_remove(0);
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{text}{}", "nonsense\n".repeat(lines))).unwrap();
     uploaded(folder.path())
@@ -126,7 +126,7 @@ fn a_refused_import_leaves_no_object_unless_it_has_rejected_lines() {
 #[test]
 fn a_refused_import_leaves_no_object_for_its_rejects() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(100).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(100).java_tool(folder.path()).swap_remove(0);
     let s3 = uploaded(folder.path());
     let before = s3.objects(BUCKET);
     let refused = |args: &str, word: &str| {
@@ -156,7 +156,7 @@ fn a_refused_import_leaves_no_object_for_its_rejects() {
 #[test]
 fn a_bucket_or_folder_that_is_missing_is_refused() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    BackupWriter::new(10).edc(folder.path());
+    BackupWriter::new(10).java_tool(folder.path());
     let s3 = uploaded(folder.path());
     let finished = from_s3(&fake, &s3, "nothing", "");
     assert_eq!(finished.code, Some(2), "{}", finished.stderr);

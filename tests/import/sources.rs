@@ -26,7 +26,7 @@ fn arrives(folder: &Path, described: &str) {
 fn a_backup_of_the_java_tool_arrives_in_every_codec_of_hadoop() {
     for codec in BackupCodec::ALL {
         let folder = tempfile::tempdir().unwrap();
-        backup().codec(codec).edc(folder.path());
+        backup().codec(codec).java_tool(folder.path());
         arrives(folder.path(), "an export of emr-dynamodb-connector");
     }
 }
@@ -34,7 +34,7 @@ fn a_backup_of_the_java_tool_arrives_in_every_codec_of_hadoop() {
 #[test]
 fn a_manifest_of_elsewhere_is_noted_and_its_files_are_taken_from_the_folder_given() {
     let folder = tempfile::tempdir().unwrap();
-    backup().edc(folder.path());
+    backup().java_tool(folder.path());
     let stderr = import(&sink(), folder.path(), "").succeeded().stderr;
     let notes: Vec<&str> = stderr.lines().filter(|line| line.contains("reading its files from")).collect();
     assert_eq!(notes.len(), 1, "{stderr}");
@@ -77,7 +77,7 @@ fn full_exports_of_dynamodb_arrive_from_any_folder_above_them() {
 fn an_incremental_export_is_applied() {
     for format in [NativeFormat::Json, NativeFormat::Ion] {
         let (fake, before, after) = (sink(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        BackupWriter::new(1_000).edc(before.path());
+        BackupWriter::new(1_000).java_tool(before.path());
         import(&fake, before.path(), "").succeeded();
         let own = backup().native_incremental(after.path(), format, 100..600);
         let finished = import(&fake, &own, "");

@@ -245,7 +245,7 @@ fn standard_tool_reads(path: &Path) {
     assert!(outcome.map_or(true, |status| status.success()), "{tool} -t {}", path.display());
 }
 
-/// The manifest as EDC writes it: ordered by reversed name.
+/// The manifest as the Java tool writes it: ordered by reversed name.
 fn expected_manifest(url: &str, names: &[String]) -> String {
     let reversed = |name: &String| name.chars().rev().collect::<String>();
     let names: BTreeMap<String, &String> = names.iter().map(|name| (reversed(name), name)).collect();

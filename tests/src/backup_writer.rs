@@ -21,7 +21,7 @@ const ELSEWHERE: &str = "elsewhere";
 ///
 /// ```no_run
 /// use tests_support::backup_writer::{BackupCodec, BackupWriter};
-/// BackupWriter::new(10_000).codec(BackupCodec::Gzip).edc("/tmp/backup".as_ref());
+/// BackupWriter::new(10_000).codec(BackupCodec::Gzip).java_tool("/tmp/backup".as_ref());
 /// ```
 #[derive(Clone, Debug)]
 pub struct BackupWriter {
@@ -32,7 +32,7 @@ pub struct BackupWriter {
 }
 
 impl BackupWriter {
-    /// Of `num_items` items of their natural size, 100,000 in a file, as EDC has at most, not compressed.
+    /// Of `num_items` items of their natural size, 100,000 in a file, as the Java tool has at most, not compressed.
     #[must_use]
     pub fn new(num_items: u64) -> Self {
         let (shape, codec) = (ItemShape::default(), BackupCodec::default());
@@ -66,9 +66,9 @@ impl BackupWriter {
     /// # Panics
     /// When it can't be written, as all that follow.
     #[track_caller]
-    pub fn edc(&self, folder: &Path) -> Vec<PathBuf> {
+    pub fn java_tool(&self, folder: &Path) -> Vec<PathBuf> {
         let files = self.without_manifest(folder);
-        write(&folder.join("manifest"), edc_manifest(&files).as_bytes());
+        write(&folder.join("manifest"), java_tool_manifest(&files).as_bytes());
         write(&folder.join("_SUCCESS"), b"");
         files
     }
@@ -79,7 +79,7 @@ impl BackupWriter {
     /// As above.
     #[track_caller]
     pub fn without_manifest(&self, folder: &Path) -> Vec<PathBuf> {
-        self.lines_to(folder, &edc_name, line::emr)
+        self.lines_to(folder, &java_tool_name, line::emr)
     }
 
     /// The data files of Hive's older form, with `^B` and `^C`. Returns them.
@@ -129,16 +129,16 @@ fn write(path: &Path, bytes: &[u8]) {
     written.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-/// A name of EDC's form: a random UUID, always the same for the same number.
-fn edc_name(number: usize) -> String {
+/// A name of the Java tool's form: a random UUID, always the same for the same number.
+fn java_tool_name(number: usize) -> String {
     let random =
         u128::from(place(&format!("high {number}"))) << 64 | u128::from(place(&format!("low {number}")));
     let hex = format!("{random:032x}");
     format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
 
-/// As EDC writes it: entries ordered by reversed file name, no newline at the end.
-fn edc_manifest(files: &[PathBuf]) -> String {
+/// As the Java tool writes it: entries ordered by reversed file name, no newline at the end.
+fn java_tool_manifest(files: &[PathBuf]) -> String {
     let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut names: Vec<String> = files.iter().map(name).collect();
     names.sort_by_key(|name| name.chars().rev().collect::<String>());

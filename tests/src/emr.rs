@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
-/// A type as native `DynamoDB` JSON and as EDC call it.
+/// A type as native `DynamoDB` JSON and as the Java tool call it.
 const TYPES: [(&str, &str); 10] = [
     ("S", "s"),
     ("N", "n"),
@@ -19,21 +19,21 @@ const TYPES: [(&str, &str); 10] = [
 
 type Rename = fn(&str) -> Option<&'static str>;
 
-/// The line that EDC writes for a native item, without its newline, attributes in alphabetical order.
+/// The line that the Java tool writes for a native item, without its newline, attributes in alphabetical order.
 ///
 /// # Panics
 /// When a value has another type than the ten.
 #[track_caller]
 pub fn line(item: &Value) -> String {
     let mut out = String::new();
-    write_json(&with_types(item, to_edc), &mut out);
+    write_json(&with_types(item, to_java_tool), &mut out);
     out
 }
 
 /// The native item of a line.
 ///
 /// # Panics
-/// When it isn't JSON or a value has another type than the ten, spelt EDC's way.
+/// When it isn't JSON or a value has another type than the ten, spelt the Java tool's way.
 #[track_caller]
 pub fn item(line: &str) -> Value {
     let line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:.200}"));
@@ -71,12 +71,12 @@ pub fn same_but_for_order(one: &str, other: &str) -> bool {
     count(one) == count(other)
 }
 
-fn to_edc(kind: &str) -> Option<&'static str> {
-    TYPES.into_iter().find(|(native, _)| *native == kind).map(|(_, edc)| edc)
+fn to_java_tool(kind: &str) -> Option<&'static str> {
+    TYPES.into_iter().find(|(native, _)| *native == kind).map(|(_, theirs)| theirs)
 }
 
 fn to_native(kind: &str) -> Option<&'static str> {
-    TYPES.into_iter().find(|(_, edc)| *edc == kind).map(|(native, _)| native)
+    TYPES.into_iter().find(|(_, theirs)| *theirs == kind).map(|(native, _)| native)
 }
 
 fn with_types(attributes: &Value, rename: Rename) -> Value {
@@ -86,7 +86,7 @@ fn with_types(attributes: &Value, rename: Rename) -> Value {
 }
 
 fn with_type(value: &Value, rename: Rename) -> Value {
-    // Files for EDC 4 and 5 have the spellings of both.
+    // Files for versions 4 and 5 of the Java tool have the spellings of both.
     if *value == json!({"nULL": true, "nULLValue": true}) {
         return json!({"NULL": true});
     }

@@ -170,7 +170,7 @@ async fn a_sink_describes_its_capacity() {
 fn the_typed_baseline_of_the_bench_writes_every_item_as_it_was() {
     let fake = Fake::start(["--table", "Forum:sink=1", "--table", "Fast:sink=fast"]);
     let folder = tempfile::tempdir().expect("a folder");
-    BackupWriter::new(20_010).items_per_file(8_000).edc(folder.path());
+    BackupWriter::new(20_010).items_per_file(8_000).java_tool(folder.path());
     for table in [TABLE, "Fast"] {
         let output = Command::new(binary("bench-typed"))
             .args(["import", &fake.endpoint(), table])

@@ -20,7 +20,7 @@ impl Import {
     #[track_caller]
     fn start(hadoop: &Hadoop, spoil: impl FnOnce(&std::path::Path), args: &str) -> Self {
         let (local, folder) = (tempfile::tempdir().unwrap(), new_folder());
-        let files = BackupWriter::new(ITEMS).items_per_file(2_000).edc(local.path());
+        let files = BackupWriter::new(ITEMS).items_per_file(2_000).java_tool(local.path());
         spoil(&files[files.len() - 1]);
         S3_SERVER.upload(BUCKET, &format!("{folder}/"), local.path());
         let fake = Fake::start(["--table", &format!("{TABLE}:sink=1")]);

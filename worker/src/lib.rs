@@ -17,6 +17,7 @@ mod logs;
 mod parent;
 mod report;
 mod say;
+mod serve;
 mod store_wait;
 mod task_channel;
 #[cfg(test)]
@@ -24,24 +25,16 @@ mod tests;
 mod verify;
 mod yarn;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
 use job::control::Boot;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
 
 use cpu::Cores;
-use dynamodb::direct::CallPath;
 pub use exit::Exit;
 use exit::WorkerError;
-use report::{Messages, Reports};
+use report::Reports;
 pub use say::end_at_panic;
-
-/// How long work that is still running may take after the worker has decided to end.
-const SHUTDOWN: Duration = Duration::from_millis(500);
-/// The signal for a write beyond the limit on file sizes (signal(7); the same on every Linux of AWS).
-const SIGXFSZ: i32 = 25;
+use serve::{WorkerStart, block_on, complain, serve};
 
 /// Runs a worker that reads its coordinator from standard input, and ends when standard input is closed.
 pub fn run() -> Exit {
@@ -58,24 +51,6 @@ pub fn run_on_yarn() -> Exit {
     let exit = yarn::run();
     logs::settle();
     exit
-}
-
-/// Runs the tasks of a worker on this thread.
-///
-/// Tasks that move between the threads of a runtime cost an import a sixth more CPU time (docs/benchmarks.md). So a
-/// machine gets a worker for each core instead. Reading, encoding and compressing have threads of their own.
-fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build().context("cannot start the runtime")?;
-    let ended = runtime.block_on(work);
-    runtime.shutdown_timeout(SHUTDOWN);
-    Ok(ended)
-}
-
-/// Prints why the worker ends.
-fn complain(worker: &str, error: &WorkerError) -> Exit {
-    say::last_line(&format!("worker{worker}: {error}"));
-    error.exit()
 }
 
 async fn work() -> Exit {
@@ -103,52 +78,4 @@ async fn boot() -> anyhow::Result<(parent::Parent, Boot)> {
     let mut parent = parent::Parent::stdin()?;
     let boot = parent.boot().await?;
     Ok((parent, boot))
-}
-
-/// Everything that a worker starts with.
-struct WorkerStart {
-    boot: Boot,
-    reports: Arc<Reports>,
-    /// The messages of the reports.
-    messages: Messages,
-    cores: Cores,
-}
-
-/// Works until the job is over, or until `gone` returns what has gone. `joined` is called once the coordinator has
-/// accepted the worker.
-async fn serve(
-    start: WorkerStart,
-    joined: impl FnOnce(),
-    gone: impl Future<Output = &'static str>,
-) -> Result<(), WorkerError> {
-    logs::start(&start.boot);
-    info!(
-        version = env!("CARGO_PKG_VERSION"),
-        pid = std::process::id(),
-        cores = start.cores.get(),
-        coordinator = start.boot.address(),
-        "worker started"
-    );
-    let caught = |kind| signal(kind).context("cannot handle signals");
-    // A terminal sends ctrl-C, and its own end, to the whole process group. The coordinator decides what they mean.
-    let _interrupts = caught(SignalKind::interrupt())?;
-    let _hangups = caught(SignalKind::hangup())?;
-    // Caught, so that a write beyond the limit on file sizes fails with an error.
-    let _file_size = caught(SignalKind::from_raw(SIGXFSZ))?;
-    let mut terminate = caught(SignalKind::terminate())?;
-    let worked = async {
-        let inbound = agent::join(&start.boot, &start.reports, start.messages).await?;
-        info!("connected to the coordinator");
-        joined();
-        let call_path = if start.boot.sdk_only { CallPath::Sdk } else { CallPath::Direct };
-        Ok::<_, WorkerError>(agent::work(inbound, start.reports.clone(), start.cores, call_path).await?)
-    };
-    let closing = tokio::select! {
-        worked = worked => worked?,
-        who = gone => return Err(anyhow!(who).into()),
-        _ = terminate.recv() => return Err(anyhow!("terminated").into()),
-    };
-    info!("the job is over");
-    closing.say().await;
-    Ok(())
 }

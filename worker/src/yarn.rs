@@ -23,10 +23,11 @@ use job::control::{BOOT_SECRET, Boot};
 use tokio::time::MissedTickBehavior;
 
 use crate::{
-    WorkerStart, agent,
+    agent,
     cpu::Cores,
     exit::{Exit, WorkerError},
     report::Reports,
+    serve::{WorkerStart, block_on, complain, serve},
 };
 use log::Log;
 use progress::{Pace, Totals, log_line, status_line};
@@ -48,7 +49,7 @@ pub(crate) fn run() -> Exit {
     let jvm = parent_id();
     match Log::start(io::stderr()).and_then(|log| Ok((log, drain()?))) {
         Ok((log, ())) => Worker::new(jvm, log).run(),
-        Err(error) => crate::complain("", &WorkerError::Failed(error)),
+        Err(error) => complain("", &WorkerError::Failed(error)),
     }
 }
 
@@ -105,7 +106,7 @@ impl Worker {
         let cores = Cores::of_container();
         let ended = boot().map_err(WorkerError::from).and_then(|boot| {
             let start = WorkerStart { boot, reports: reports.clone(), messages, cores };
-            crate::block_on(self.work(start))?
+            block_on(self.work(start))?
         });
         self.end(Totals::of(&reports), ended)
     }
@@ -126,7 +127,7 @@ impl Worker {
             self.watch(&reports).await;
             "the task's JVM is gone"
         };
-        crate::serve(start, joined, gone).await
+        serve(start, joined, gone).await
     }
 
     /// Reports the progress to Hadoop until the JVM is gone.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{store::Archived, text::count};
+use crate::{output::display::count, store::Archived};
 
 /// Why these files of a folder can't be read, or `None` if none of them is archived. `what` is what the files belong
 /// to.

@@ -11,7 +11,7 @@ use job::{
     split::{Codec, InputFormat},
 };
 
-use super::{Kind, named::Named};
+use super::{Kind, listing::BackupListing};
 
 /// What the head of a file shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,11 +157,11 @@ pub(super) struct Agreed {
 
 /// Checks that all files have the same format, and the one that the backup states. `looks` are those of its files, in
 /// order.
-pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, Disagreement> {
-    let name = |number: usize| named.files[number].entry.name.escape_debug().to_string();
+pub(super) fn agree(listed: &BackupListing, looks: &[Detected]) -> Result<Agreed, Disagreement> {
+    let name = |number: usize| listed.files[number].entry.name.escape_debug().to_string();
     let lines = || looks.iter().enumerate().filter_map(|(number, look)| Some((number, look.first?)));
     let kind_of = |first: First| (first.format, first.is_incremental);
-    if let Some(other) = lines().find_map(|(number, first)| other_format(named, &name(number), first)) {
+    if let Some(other) = lines().find_map(|(number, first)| other_format(listed, &name(number), first)) {
         return Err(other);
     }
     if let Some((one, first)) = lines().next()
@@ -175,15 +175,15 @@ pub(super) fn agree(named: &Named, looks: &[Detected]) -> Result<Agreed, Disagre
         });
     }
     let is_incremental =
-        lines().next().map_or(named.kind == Kind::Incremental, |(_, first)| first.is_incremental);
+        lines().next().map_or(listed.kind == Kind::Incremental, |(_, first)| first.is_incremental);
     Ok(Agreed { formats: formats(looks), is_incremental })
 }
 
 /// Why a file has another format than the one that the backup states.
-pub(super) fn other_format(named: &Named, file: &str, first: First) -> Option<Disagreement> {
-    let (format, is_incremental) = match (named.kind, named.format) {
+pub(super) fn other_format(listed: &BackupListing, file: &str, first: First) -> Option<Disagreement> {
+    let (format, is_incremental) = match (listed.kind, listed.format) {
         (kind, Some(format)) => (format, kind == Kind::Incremental),
-        (Kind::Edc, None) => (InputFormat::Emr, false),
+        (Kind::JavaTool, None) => (InputFormat::Emr, false),
         _ => return None,
     };
     let incremental = if is_incremental { "incremental " } else { "" };

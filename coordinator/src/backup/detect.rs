@@ -6,17 +6,16 @@ use std::{convert::Infallible, sync::Arc};
 
 use format::head::{self, FirstLine, Head, HeadError};
 use job::{schema::KeySchema, split::MAX_LINE_BYTES};
-use job_aws::Fault;
+use job_aws::{Fault, Policy};
 use tokio::task::JoinSet;
 
 use super::{
     consistency::{self, Detected},
     folder::Folder,
-    named::NamedFile,
+    listing::BackupEntry,
 };
 use crate::{
     failure::Failure,
-    retry::retry,
     store::{Entry, Store},
 };
 
@@ -39,7 +38,7 @@ pub(super) enum Unknown {
 /// set, an invalid first line is skipped like any other, as long as some file has a valid one among its first lines.
 pub(super) async fn look(
     place: &Folder,
-    files: &[NamedFile],
+    files: &[BackupEntry],
     keys: Option<&KeySchema>,
     may_reject: bool,
 ) -> Result<Vec<Detected>, Failure> {
@@ -58,7 +57,7 @@ pub(super) async fn look(
 /// The same, where `judge` decides about each file whose format is unknown: what to return for it, or that all fails.
 pub(super) async fn look_at_each<T>(
     place: &Folder,
-    files: &[NamedFile],
+    files: &[BackupEntry],
     keys: Option<&KeySchema>,
     may_reject: bool,
     judge: impl Fn(&Entry, Unknown) -> Result<T, Failure>,
@@ -106,7 +105,7 @@ async fn head(store: &Store, entry: &Entry, keys: Option<&KeySchema>) -> Result<
     let suits = |first: &FirstLine| keys.is_none_or(|keys| consistency::has_keys(first, keys).is_ok());
     let mut without_keys = None;
     for limit in HEAD_BYTES {
-        let bytes = retry(|| store.head(entry, limit)).await.map_err(Unknown::Fault)?;
+        let bytes = Policy::Patient.retry(|| store.head(entry, limit)).await.map_err(Unknown::Fault)?;
         let is_all = bytes.len() as u64 == entry.bytes;
         match head::look(&bytes, is_all, suits) {
             Ok(head) if is_all || head.first.as_ref().is_none_or(suits) => return Ok(head),

@@ -1,4 +1,4 @@
-//! Finds out what kind of backup a folder holds, and has the module of that kind name its files.
+//! Finds out what kind of backup a folder holds, and has the module of that kind list its files.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,20 @@ use job::{
     layout,
     target::Target,
 };
-use job_aws::{Clients, FaultKind};
+use job_aws::{Clients, FaultKind, Policy};
 
 use super::{
     Kind, archived,
     defect::{Defect, unreadable_export},
-    edc,
     folder::{Folder, without_mark},
-    named::{Missing, NameError, Named},
+    java_tool,
+    listing::{BackupListing, ListingError, Missing},
     native::{self, DataFolder, Files, Summary},
-    own, plain,
+    plain, tablehaul,
 };
 use crate::{
     failure::Failure,
     journal,
-    retry::retry,
     store::{Archived, Listing},
 };
 
@@ -48,16 +47,19 @@ impl Purpose {
         }
     }
 
-    fn take(self, named: Named) -> Result<Named, NameError> {
+    fn take(self, listed: BackupListing) -> Result<BackupListing, ListingError> {
         match self {
-            Self::Import => named.whole(),
-            Self::Verify => Ok(named),
+            Self::Import => listed.whole(),
+            Self::Verify => Ok(listed),
         }
     }
 }
 
 /// The backup, and the folder that contains its files.
-pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(Folder, Named), Failure> {
+pub(super) async fn find(
+    target: &Target,
+    clients: Option<&Clients>,
+) -> Result<(Folder, BackupListing), Failure> {
     let folder = Folder::new(target.clone(), clients)?;
     match file(&folder).await? {
         Some(single) => Ok(single),
@@ -69,9 +71,9 @@ pub(super) async fn find(target: &Target, clients: Option<&Clients>) -> Result<(
 /// A backup to verify.
 pub(super) enum ToVerify {
     /// An export of tablehaul, whole or not: the content of its export.json.
-    Own(Vec<u8>),
+    Tablehaul(Vec<u8>),
     /// Any other backup, and the folder that contains its files. Files that its manifest lists may be missing.
-    Foreign(Box<(Folder, Named)>),
+    Foreign(Box<(Folder, BackupListing)>),
 }
 
 /// The backup to verify.
@@ -80,7 +82,7 @@ pub(super) async fn find_to_verify(target: &Target, clients: Option<&Clients>) -
     let found = match file(&folder).await? {
         Some(single) => single,
         None => match folder.find(layout::EXPORT_JSON).await? {
-            Some(export_json) => return Ok(ToVerify::Own(export_json)),
+            Some(export_json) => return Ok(ToVerify::Tablehaul(export_json)),
             None => Box::pin(in_folder(folder, Purpose::Verify)).await?,
         },
     };
@@ -89,14 +91,14 @@ pub(super) async fn find_to_verify(target: &Target, clients: Option<&Clients>) -
 
 /// The backup, if the path is certain to be that of a file. S3 does not tell folders from objects, so there a path is
 /// first tried as a folder.
-async fn file(folder: &Folder) -> Result<Option<(Folder, Named)>, Failure> {
+async fn file(folder: &Folder) -> Result<Option<(Folder, BackupListing)>, Failure> {
     match folder.target {
         Target::File { .. } => single(folder).await,
         Target::S3 { .. } => Ok(None),
     }
 }
 
-async fn in_folder(folder: Folder, purpose: Purpose) -> Result<(Folder, Named), Failure> {
+async fn in_folder(folder: Folder, purpose: Purpose) -> Result<(Folder, BackupListing), Failure> {
     let target = &folder.target.clone();
     let mut listing = folder.listing().await?;
     if listing == Listing::default() {
@@ -112,12 +114,12 @@ async fn in_folder(folder: Folder, purpose: Purpose) -> Result<(Folder, Named), 
     match by_manifest(&folder, &listing, purpose).await? {
         Some(export) => {
             let folders = listing.folders.clone();
-            let named = match named(&folder, &export, listing).and_then(|named| purpose.take(named)) {
-                Ok(named) => named,
+            let listed = match listed(&folder, &export, listing).and_then(|listed| purpose.take(listed)) {
+                Ok(listed) => listed,
                 Err(error) => return Err(explained(error, &folder, &folder, &folders).await),
             };
-            readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
-            Ok((folder, named))
+            readable(target, listed.files.iter().map(|file| &file.entry.name), &archived)?;
+            Ok((folder, listed))
         }
         None => match native_state(&folder, &listing)? {
             NativeState::Whole => native(folder, &listing, purpose).await,
@@ -127,10 +129,10 @@ async fn in_folder(folder: Folder, purpose: Purpose) -> Result<(Folder, Named), 
                     OfData::NotPermitted(note) => Some(note),
                     OfData::NoExport => None,
                 };
-                let (folder, mut named) = plain(folder, listing)?;
-                named.notes.extend(note);
-                readable(target, named.files.iter().map(|file| &file.entry.name), &archived)?;
-                Ok((folder, named))
+                let (folder, mut listed) = plain(folder, listing)?;
+                listed.notes.extend(note);
+                readable(target, listed.files.iter().map(|file| &file.entry.name), &archived)?;
+                Ok((folder, listed))
             }
             state => below(folder, listing, state == NativeState::Started, purpose).await,
         },
@@ -144,22 +146,22 @@ async fn below(
     listing: Listing,
     is_started: bool,
     purpose: Purpose,
-) -> Result<(Folder, Named), Failure> {
+) -> Result<(Folder, BackupListing), Failure> {
     let target = &folder.target;
     match exports_below(&folder, &listing).await?.as_slice() {
         [] if is_started => Err(Failure::refused(unfinished(&folder))),
         [] => plain(folder, listing),
         [one] => {
-            let (below, mut named) = one_below(&folder, one, purpose).await?;
-            let (what, removes) = match named.kind {
+            let (below, mut listed) = one_below(&folder, one, purpose).await?;
+            let (what, removes) = match listed.kind {
                 Kind::Incremental => (
                     "the incremental export of DynamoDB",
                     "; its lines state which items to put and which to remove",
                 ),
                 _ => ("the export of DynamoDB", ""),
             };
-            named.notes.insert(0, format!("{target}: reading {what} in its folder {one}{removes}"));
-            Ok((below, named))
+            listed.notes.insert(0, format!("{target}: reading {what} in its folder {one}{removes}"));
+            Ok((below, listed))
         }
         several => {
             let more = if several.len() > MOST_NAMED { ", …" } else { "" };
@@ -175,7 +177,7 @@ async fn below(
 /// What a folder named `data` is to an export of DynamoDB.
 enum OfData {
     /// The folder of its files, and what its manifest lists of them.
-    Export(Box<(Folder, Named)>),
+    Export(Box<(Folder, BackupListing)>),
     /// The folder above must not be looked at: in words.
     NotPermitted(String),
     /// Nothing.
@@ -189,7 +191,7 @@ async fn export_of_data(folder: &Folder, purpose: Purpose) -> Result<OfData, Fai
     if name != native::DATA {
         return Ok(OfData::NoExport);
     }
-    let listing = match retry(|| parent.store.listing()).await {
+    let listing = match Policy::Patient.retry(|| parent.store.listing()).await {
         Ok(listing) => listing,
         Err(fault) if fault.kind == FaultKind::Denied => {
             let why = fault.message;
@@ -211,13 +213,13 @@ async fn export_of_data(folder: &Folder, purpose: Purpose) -> Result<OfData, Fai
         NativeState::No => return Ok(OfData::NoExport),
     }
     let of = parent.target.clone();
-    let (data, mut named) = native(parent, &listing, purpose).await?;
+    let (data, mut listed) = native(parent, &listing, purpose).await?;
     if data.target != *target {
         return Ok(OfData::NoExport);
     }
     let note = format!("{target} belongs to the export of DynamoDB in {of}: reading that export");
-    named.notes.insert(0, note);
-    Ok(OfData::Export(Box::new((data, named))))
+    listed.notes.insert(0, note);
+    Ok(OfData::Export(Box::new((data, listed))))
 }
 
 /// Refuses archived files, all at once and before any file is read.
@@ -233,16 +235,16 @@ fn readable<'a>(
 }
 
 /// The backup, if the path is that of a file.
-async fn single(folder: &Folder) -> Result<Option<(Folder, Named)>, Failure> {
+async fn single(folder: &Folder) -> Result<Option<(Folder, BackupListing)>, Failure> {
     let Some((parent, name)) = folder.parent()? else { return Ok(None) };
     let Some(entry) = parent.look_up(&name).await? else { return Ok(None) };
     Ok(Some((parent, plain::single(entry))))
 }
 
-fn plain(folder: Folder, listing: Listing) -> Result<(Folder, Named), Failure> {
-    let named =
-        plain::name(&folder.target, listing).map_err(|defect| Failure::refused(defect.to_string()))?;
-    Ok((folder, named))
+fn plain(folder: Folder, listing: Listing) -> Result<(Folder, BackupListing), Failure> {
+    let listed =
+        plain::list(&folder.target, listing).map_err(|defect| Failure::refused(defect.to_string()))?;
+    Ok((folder, listed))
 }
 
 /// What describes an export: its manifest, and tablehaul's export.json beside it.
@@ -280,13 +282,13 @@ async fn by_manifest(
     }
 }
 
-fn named(folder: &Folder, export: &Export, listing: Listing) -> Result<Named, NameError> {
+fn listed(folder: &Folder, export: &Export, listing: Listing) -> Result<BackupListing, ListingError> {
     let target = &folder.target;
     let manifest = without_mark(&export.manifest);
     match &export.own {
-        None => edc::name(target, manifest, listing.files),
+        None => java_tool::list(target, manifest, listing.files),
         Some(own) => match export_json::read(without_mark(own)) {
-            Ok(export) => own::name(target, export, manifest, listing.files),
+            Ok(export) => tablehaul::list(target, export, manifest, listing.files),
             Err(ExportJsonError::Version(version)) => {
                 Err(Defect::ExportVersion { folder: target.to_string(), version }.into())
             }
@@ -300,8 +302,10 @@ fn named(folder: &Folder, export: &Export, listing: Listing) -> Result<Named, Na
 
 /// Explains why files can't be named. If one is missing in `searched`, looks for it in the manifest's folder, in its
 /// subfolders `folders`, and in the folder beside it for the files of incremental exports.
-async fn explained(error: NameError, folder: &Folder, searched: &Folder, folders: &[String]) -> Failure {
-    let NameError::Missing(Missing { names, .. }) = &error else { return Failure::refused(error.text(None)) };
+async fn explained(error: ListingError, folder: &Folder, searched: &Folder, folders: &[String]) -> Failure {
+    let ListingError::Missing(Missing { names, .. }) = &error else {
+        return Failure::refused(error.text(None));
+    };
     let Some(first) = names.first() else { return Failure::refused(error.text(None)) };
     let beside = folder.parent().ok().flatten().and_then(|(parent, _)| parent.sub(native::DATA).ok());
     let inside = folders.iter().take(MOST_SEARCHED).filter_map(|name| folder.sub(name).ok());
@@ -365,7 +369,11 @@ fn unfinished(folder: &Folder) -> String {
     )
 }
 
-async fn one_below(folder: &Folder, name: &str, purpose: Purpose) -> Result<(Folder, Named), Failure> {
+async fn one_below(
+    folder: &Folder,
+    name: &str,
+    purpose: Purpose,
+) -> Result<(Folder, BackupListing), Failure> {
     let below = folder.sub(name)?;
     let listing = below.listing().await?;
     let why = match native_state(&below, &listing)? {
@@ -378,7 +386,11 @@ async fn one_below(folder: &Folder, name: &str, purpose: Purpose) -> Result<(Fol
     Err(Failure::refused(why))
 }
 
-async fn native(folder: Folder, listing: &Listing, purpose: Purpose) -> Result<(Folder, Named), Failure> {
+async fn native(
+    folder: Folder,
+    listing: &Listing,
+    purpose: Purpose,
+) -> Result<(Folder, BackupListing), Failure> {
     let summary = native_manifest(&folder, listing, native::SUMMARY).await?;
     let files = native_manifest(&folder, listing, native::FILES).await?;
     let of = |name: &str| {
@@ -399,13 +411,13 @@ async fn native(folder: Folder, listing: &Listing, purpose: Purpose) -> Result<(
         Some(DataFolder::Own) | None => folder.sub(native::DATA)?,
     };
     let beside = if files.place.is_some() { data.listing().await? } else { Listing::default() };
-    let named = native::name(&data.target, &summary, &files, beside.files);
-    match named.and_then(|named| purpose.take(named)) {
-        Ok(named) => {
-            readable(&data.target, named.files.iter().map(|file| &file.entry.name), &beside.archived)?;
-            Ok((data, named))
+    let listed = native::list(&data.target, &summary, &files, beside.files);
+    match listed.and_then(|listed| purpose.take(listed)) {
+        Ok(listed) => {
+            readable(&data.target, listed.files.iter().map(|file| &file.entry.name), &beside.archived)?;
+            Ok((data, listed))
         }
-        Err(NameError::Other(why)) => Err(Failure::refused(format!("{}: {why}", folder.target))),
+        Err(ListingError::Other(why)) => Err(Failure::refused(format!("{}: {why}", folder.target))),
         Err(missing) => Err(explained(missing, &folder, &data, &listing.folders).await),
     }
 }

@@ -1,11 +1,10 @@
 //! A folder to look into, with its parent and subfolders.
 
 use job::{object::Object, target::Target};
-use job_aws::{Clients, Fault};
+use job_aws::{Clients, Fault, Policy};
 
 use crate::{
     failure::Failure,
-    retry::retry,
     store::{Entry, Listing, Store},
 };
 
@@ -39,7 +38,7 @@ impl Folder {
     }
 
     pub(super) async fn listing(&self) -> Result<Listing, Failure> {
-        retry(|| self.store.listing()).await.map_err(refused)
+        Policy::Patient.retry(|| self.store.listing()).await.map_err(refused)
     }
 
     /// Reads a small file, if it exists.
@@ -49,7 +48,7 @@ impl Folder {
 
     /// A file as a listing reports it, if it exists.
     pub(super) async fn look_up(&self, name: &str) -> Result<Option<Entry>, Failure> {
-        retry(|| self.store.look_up(name)).await.map_err(refused)
+        Policy::Patient.retry(|| self.store.look_up(name)).await.map_err(refused)
     }
 }
 

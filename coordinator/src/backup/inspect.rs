@@ -12,7 +12,7 @@ use super::{
     consistency::{self, Detected},
     detect::{self, Unknown},
     find::{self, ToVerify},
-    named::{Named, NamedFile},
+    listing::{BackupEntry, BackupListing},
     one_export,
 };
 use crate::{
@@ -46,7 +46,7 @@ pub(crate) struct Inspected {
 #[derive(Debug)]
 pub(crate) enum Inspection {
     /// An export of tablehaul, whole or not: the content of its export.json.
-    Own(Vec<u8>),
+    Tablehaul(Vec<u8>),
     /// Any other backup.
     Foreign(Box<Inspected>),
 }
@@ -57,11 +57,11 @@ pub(crate) enum Inspection {
 /// Fails with `FailureKind::Refused` if the folder holds no backup, several, or one whose manifests are damaged, and if
 /// it can't be read.
 pub(crate) async fn inspect(folder: &Target, clients: Option<&Clients>) -> Result<Inspection, Failure> {
-    let (place, mut named) = match find::find_to_verify(folder, clients).await? {
-        ToVerify::Own(export_json) => return Ok(Inspection::Own(export_json)),
+    let (place, mut listed) = match find::find_to_verify(folder, clients).await? {
+        ToVerify::Tablehaul(export_json) => return Ok(Inspection::Tablehaul(export_json)),
         ToVerify::Foreign(found) => *found,
     };
-    let missing = named.missing.take().map(|missing| missing.names).unwrap_or_default();
+    let missing = listed.missing.take().map(|missing| missing.names).unwrap_or_default();
     let mut defects: Vec<String> = missing.iter().flat_map(|name| whole(name, "missing")).collect();
     let judge = |entry: &Entry, unknown| match unknown {
         Unknown::Bad(why) => Ok(whole(&entry.name, &why)),
@@ -70,23 +70,23 @@ pub(crate) async fn inspect(folder: &Target, clients: Option<&Clients>) -> Resul
             Ok(found.defects)
         }
     };
-    let looks = detect::look_at_each(&place, &named.files, None, true, judge).await?;
-    let looks = sort_out(&mut named, looks, &mut defects);
+    let looks = detect::look_at_each(&place, &listed.files, None, true, judge).await?;
+    let looks = sort_out(&mut listed, looks, &mut defects);
     // Nothing says that these files are a backup.
-    if matches!(named.kind, Kind::Plain | Kind::SingleFile)
+    if matches!(listed.kind, Kind::Plain | Kind::SingleFile)
         && looks.iter().all(|look| look.first.is_none())
         && let Some(defect) = defects.first()
     {
         return Err(Failure::refused(format!("{}: {defect}", place.target)));
     }
-    let agreed = consistency::agree(&named, &looks)
+    let agreed = consistency::agree(&listed, &looks)
         .map_err(|why| Failure::refused(format!("{}: {why}", place.target)))?;
-    if named.kind == Kind::Plain && agreed.is_incremental {
-        one_export(folder, named.files.len())?;
+    if listed.kind == Kind::Plain && agreed.is_incremental {
+        one_export(folder, listed.files.len())?;
     }
-    let Named { kind, files, table, notes, .. } = named;
+    let BackupListing { kind, files, table, notes, .. } = listed;
     let files = files.into_iter().zip(looks).map(|(file, look)| {
-        let NamedFile { entry: Entry { name, bytes, etag }, items, checksum, .. } = file;
+        let BackupEntry { entry: Entry { name, bytes, etag }, items, checksum, .. } = file;
         let format = look.first.map(|first| first.format);
         let listed = ListedFile { name, items, checksum, codec: look.codec, format };
         StoredFile { record: FileRecord::Listed(listed), bytes, etag }
@@ -114,19 +114,19 @@ fn whole(name: &str, what: &str) -> Vec<String> {
 /// Leaves the files whose format is known and the right one. The defects of the others are added. A file that has only
 /// a few lines, none of them an item, is read in the format of the others.
 fn sort_out(
-    named: &mut Named,
+    listed: &mut BackupListing,
     looks: Vec<Result<Detected, Vec<String>>>,
     defects: &mut Vec<String>,
 ) -> Vec<Detected> {
     let good = looks.iter().flatten().find_map(|look| look.first);
     let (mut files, mut kept) = (Vec::new(), Vec::new());
-    for (file, look) in std::mem::take(&mut named.files).into_iter().zip(looks) {
+    for (file, look) in std::mem::take(&mut listed.files).into_iter().zip(looks) {
         let name = &file.entry.name;
         let judged = look.and_then(|mut look| {
             if let Some(why) = look.bad.take() {
                 look.first = Some(good.ok_or_else(|| whole(name, &why))?);
             }
-            match look.first.and_then(|first| consistency::other_format(named, name, first)) {
+            match look.first.and_then(|first| consistency::other_format(listed, name, first)) {
                 Some(other) => Err(whole(name, &other.of_file())),
                 None => Ok(look),
             }
@@ -139,6 +139,6 @@ fn sort_out(
             Err(of_file) => defects.extend(of_file),
         }
     }
-    named.files = files;
+    listed.files = files;
     kept
 }

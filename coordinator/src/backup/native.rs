@@ -18,7 +18,7 @@ use super::{
     Kind,
     defect::{Defect, log_unreadable},
     folder::{object, without_mark},
-    named::{NameError, Named, NamedFile, pick},
+    listing::{BackupEntry, BackupListing, ListingError, pick},
 };
 use crate::store::Entry;
 
@@ -191,12 +191,12 @@ fn split_key(key: &str) -> Option<(&str, DataFolder, &str)> {
 }
 
 /// The files of an export that exist, picked from the entries of its data folder.
-pub(super) fn name(
+pub(super) fn list(
     data: &Target,
     summary: &Summary,
     files: &Files,
     entries: Vec<Entry>,
-) -> Result<Named, NameError> {
+) -> Result<BackupListing, ListingError> {
     let in_summary = |defect: Defect| defect.of(SUMMARY);
     let (kind, format) = (summary.kind().map_err(in_summary)?, summary.format().map_err(in_summary)?);
     let (table, items) = summary.facts(files)?;
@@ -207,18 +207,18 @@ pub(super) fn name(
         let md5 = base64::decode(&line.md5_checksum).ok().and_then(|md5| md5.try_into().ok());
         let md5 = md5.ok_or_else(|| Defect::NoMd5(entry.name.clone()))?;
         let (items, checksum) = (Some(line.item_count), Some(Checksum::Md5(md5)));
-        Ok(NamedFile { entry, parts: Vec::new(), items, checksum, is_listed: true })
+        Ok(BackupEntry { entry, parts: Vec::new(), items, checksum, is_listed: true })
     };
     let there = files.lines.iter().zip(&names).filter(|(_, name)| !gone.contains(*name));
     let there = there.map(|(line, _)| line).zip(entries);
     let checked = there.map(file).collect::<Result<Vec<_>, Defect>>()?;
-    Ok(Named {
+    Ok(BackupListing {
         table,
         items: Some(items),
         format: Some(format),
         notes: rebased(data, summary, files).into_iter().collect(),
         missing,
-        ..Named::new(kind, checked)
+        ..BackupListing::new(kind, checked)
     })
 }
 

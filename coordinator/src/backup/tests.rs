@@ -1,7 +1,7 @@
 //! Backup folders, each made in a directory that is removed afterwards.
 
 mod native;
-mod own;
+mod tablehaul;
 
 use std::{fs, io::Write, path::Path};
 
@@ -97,7 +97,7 @@ async fn backups_of_the_java_tool_are_found_where_they_were_moved_to() {
     ] {
         let folder = Target::File { dir: golden.join(format!("edc-5.6.0-{name}")) };
         let backup = find(&folder, None, &keys(), false).await.unwrap();
-        assert_eq!((backup.kind, backup.files.len(), backup.items), (Kind::Edc, files, None), "{name}");
+        assert_eq!((backup.kind, backup.files.len(), backup.items), (Kind::JavaTool, files, None), "{name}");
         let note = format!("the manifest names s3://mybucket/exports/{was}: reading its files from {folder}");
         assert_eq!(backup.notes, [note]);
         for file in &backup.files {

@@ -11,7 +11,7 @@ use std::{
 
 use job::crash::Crash;
 
-use crate::output;
+use crate::output::{exit, stderr};
 
 /// The exit code of a bug in the program. The Java tool knows only 1.
 pub(super) const BUG: u8 = 4;
@@ -26,14 +26,14 @@ pub(super) fn end_at_panic(bug: u8) {
         let text = crash.text(env!("CARGO_PKG_VERSION"));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
-            output::lines(&backtrace.to_string());
+            stderr::lines(&backtrace.to_string());
         }
         let (kind, code) = match (crash, SHORTAGE.load(Ordering::SeqCst)) {
             (Crash::Bug(_), _) => ("internal", bug),
             (Crash::Shortage(_), code @ 2) => ("refused", code),
             (Crash::Shortage(_), code) => ("failed", code),
         };
-        output::exit(kind, &text, code)
+        exit::now(kind, &text, code)
     }));
 }
 

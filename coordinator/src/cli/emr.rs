@@ -18,9 +18,12 @@ use super::{
     ask, crash, signals, tell_all,
 };
 use crate::{
-    commands::emr::{self as command, JobRequest, LaunchRequest, Stepped},
+    commands::{
+        emr as command,
+        emr::{JobRequest, LaunchRequest, Stepped},
+    },
     failure::Failure,
-    output, text, waits,
+    output::{display, stderr, waits},
 };
 
 /// Runs a command of `emr`. `matches` are its arguments.
@@ -34,7 +37,7 @@ pub(super) fn run(args: EmrArgs, matches: &ArgMatches) -> Result<ExitCode, Failu
             let said = with_clients(&access, async |clients, interrupts| {
                 unless_stopped(interrupts, command::status(&clients, args.cluster.as_deref())).await
             })?;
-            text::result("the status", &visible::lines(&said)).map(|()| ExitCode::SUCCESS)
+            display::result("the status", &visible::lines(&said)).map(|()| ExitCode::SUCCESS)
         }
         EmrCommand::Logs(args) => {
             let access = args.aws.access();
@@ -42,7 +45,7 @@ pub(super) fn run(args: EmrArgs, matches: &ArgMatches) -> Result<ExitCode, Failu
                 let logs = command::logs(&clients, &args.cluster, args.step.as_deref());
                 unless_stopped(interrupts, logs).await
             })?;
-            text::result("the logs", &visible::lines(&said)).map(|()| ExitCode::SUCCESS)
+            display::result("the logs", &visible::lines(&said)).map(|()| ExitCode::SUCCESS)
         }
         EmrCommand::Stop(args) => {
             let access = args.aws.access();
@@ -50,7 +53,7 @@ pub(super) fn run(args: EmrArgs, matches: &ArgMatches) -> Result<ExitCode, Failu
             let said = with_clients(&access, async |clients, interrupts| {
                 unless_stopped(interrupts, command::stop(&clients, &args.cluster, &agree)).await
             })?;
-            output::line(&said);
+            stderr::line(&said);
             Ok(ExitCode::SUCCESS)
         }
         EmrCommand::Setup(args) => {
@@ -174,10 +177,10 @@ fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Box::pin(command::launch(&request, &clients, &agree, interrupts)).await
     })?;
     if !quiet {
-        output::lines(&visible::lines(&ended.text));
+        stderr::lines(&visible::lines(&ended.text));
     }
     if json {
-        text::result_as_json("the job is done, but its report", &ended.json())?;
+        display::result_as_json("the job is done, but its report", &ended.json())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -211,7 +214,7 @@ fn request_of(
 
 fn print_request(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let (_, body, _) = request_of(wanted, matches, "printed")?;
-    text::result_as_json("the request", &body).map(|()| ExitCode::SUCCESS)
+    display::result_as_json("the request", &body).map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs a command with clients and with a count of signals. A signal ends the process only where nothing is launched.

@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{edc::Class, json};
-use crate::{output, text::no_file_in};
+use super::{java_tool::Class, json};
+use crate::output::{self, display::no_file_in};
 
 /// The variable of `--events`.
 const EVENTS_VARIABLE: &str = "TABLEHAUL_EVENTS";

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::builder::{FalseyValueParser, TypedValueParser};
 
-use super::edc::Class;
+use super::java_tool::Class;
 
 /// The variable of `--json`.
 const JSON_VARIABLE: &str = "TABLEHAUL_JSON";

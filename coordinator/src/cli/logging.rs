@@ -4,7 +4,7 @@
 use log_lines::{Filter, FilterError};
 use tracing::{info, level_filters::LevelFilter};
 
-use crate::output;
+use crate::output::{self, stderr};
 
 /// The variable with the filter. `-v` wins over it. An empty one counts as not set.
 const LOG_VARIABLE: &str = "TABLEHAUL_LOG";
@@ -23,14 +23,14 @@ pub(super) fn start(verbose: u8, is_kept: bool) -> Result<(), VariableError> {
     let shown = filter(verbose, &variable.to_string_lossy())?;
     let filter = if is_kept {
         output::kept::begin();
-        output::show_log(shown.clone());
+        stderr::show_log(shown.clone());
         let filter = shown.unwrap_or_else(|| Filter::all(LevelFilter::OFF));
         Some(filter.at_least(LevelFilter::DEBUG))
     } else {
         shown
     };
     let Some(filter) = filter else { return Ok(()) };
-    log_lines::start(filter, String::new(), |line| output::log(&line));
+    log_lines::start(filter, String::new(), |line| stderr::log(&line));
     info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "tablehaul started");
     Ok(())
 }

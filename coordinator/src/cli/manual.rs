@@ -11,7 +11,7 @@ use std::{
 use clap::Command;
 use clap_mangen::Man;
 
-use crate::{failure::Failure, text::no_file_in, whole_file::WholeFile};
+use crate::{failure::Failure, output::display::no_file_in, store::whole_file::WholeFile};
 
 /// Anyone may read a page, as far as the umask permits.
 const PAGE_MODE: u32 = 0o644;

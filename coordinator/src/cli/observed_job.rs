@@ -7,8 +7,7 @@ use crate::{
     commands::{export::ExportRequest, import::ImportRequest, verify::VerifyRequest},
     failure::Failure,
     observers::{self, ObserverOptions},
-    progress::Progress,
-    stream::Stream,
+    output::{progress::Progress, stream::Stream},
 };
 
 /// What the logs of a job are called, and where they must not be.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     failure::{Failure, FailureKind},
-    output,
+    output::exit,
 };
 
 /// A stopped job ends within this time. Further signals within it change nothing, because people and supervisors often
@@ -63,7 +63,7 @@ pub(super) fn watch() -> Result<CancellationToken, Failure> {
 pub(super) fn count() -> Result<tokio::sync::watch::Receiver<u32>, Failure> {
     let (sender, receiver) = tokio::sync::watch::channel(0);
     start(move || {
-        output::ask_to_end(kind(), code());
+        exit::ask_to_end(kind(), code());
         sender.send_modify(|number| *number += 1);
     })?;
     Ok(receiver)
@@ -118,9 +118,9 @@ fn heard(stop: &CancellationToken) {
         *stopped_at.get_or_insert_with(Instant::now)
     };
     stop.cancel();
-    output::ask_to_end(kind(), code());
+    exit::ask_to_end(kind(), code());
     if first_at.elapsed() >= IN_ORDER {
-        output::exit(kind(), "ended at once by a second signal, before the clean-up was complete", code());
+        exit::now(kind(), "ended at once by a second signal, before the clean-up was complete", code());
     }
 }
 

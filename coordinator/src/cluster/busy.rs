@@ -11,7 +11,7 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use crate::output;
+use crate::output::stderr;
 
 /// The folder exists on EMR only.
 const FOLDER: &str = "/emr/metricscollector";
@@ -44,7 +44,7 @@ async fn touch_on(file: PathBuf) {
     loop {
         let path = file.clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || touch(&path)).await {
-            output::line(&format!(
+            stderr::line(&format!(
                 "note        {} cannot be touched ({error}): if the cluster ends itself when it is idle, it may end this job",
                 file.display()
             ));

@@ -14,7 +14,10 @@ use std::{
 };
 
 use super::{Cluster, ClusterEvent, Shutdown, SpawnError, lines::next_line};
-use crate::{failure::Failure, output};
+use crate::{
+    failure::Failure,
+    output::{self, stderr},
+};
 use engine::schedule::WorkerSupply;
 use job::{
     control::{Boot, LOG_MARK},
@@ -223,7 +226,7 @@ async fn read(stderr: Option<ChildStderr>, (worker, note): Listener, last_line: 
     let mut stderr = BufReader::new(stderr);
     while let Some(line) = next_line(&mut stderr).await {
         if let Some(line) = line.strip_prefix(LOG_MARK) {
-            output::log_of_worker(worker.0, line);
+            stderr::log_of_worker(worker.0, line);
         } else {
             output::kept::of_worker(worker.0, &line);
             *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut(&line));

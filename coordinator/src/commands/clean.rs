@@ -11,15 +11,15 @@ use job_aws::Fault;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commit,
     failure::Failure,
-    folder_contents::{FolderContents, foreign_text, is_published},
+    jobs::{
+        commit,
+        folder_contents::{FolderContents, foreign_text, is_published},
+        lifecycle::{acquire_to_discard, check_removable},
+    },
     journal::{self, Journal, OwnerStatus},
-    lifecycle::{acquire_to_discard, check_removable},
-    progress::Progress,
+    output::{display, progress::Progress, waits::unless_silent},
     store::Store,
-    text,
-    waits::unless_silent,
 };
 
 /// Removes what an unfinished export has left in a folder, if `agree` confirms the description of it. Returns a
@@ -83,7 +83,7 @@ async fn remove(
         State::Export(state) => {
             let open = state.files().iter().filter(|file| file.upload_id.is_some()).count();
             let thing = if store.is_on_file_system() { "hidden file" } else { "multipart upload" };
-            format!("{} and its journal", text::count(open, thing))
+            format!("{} and its journal", display::count(open, thing))
         }
         // The items that the import has written stay in the table.
         State::Import(_) | State::Verify(_) => "Its journal".to_owned(),

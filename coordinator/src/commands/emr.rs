@@ -102,7 +102,7 @@ impl LaunchRequest {
         let hash = xxhash_rust::xxh3::xxh3_64(told.as_bytes());
         let names: Vec<&str> = self.steps.iter().map(|step| step.job.name.as_str()).collect();
         // Names of clusters have 256 characters at most, and the end tells them apart.
-        let names: String = crate::text::and(&names).chars().take(LONGEST_NAMES).collect();
+        let names: String = crate::output::display::and(&names).chars().take(LONGEST_NAMES).collect();
         format!("tablehaul {names} {hash:016x}")
     }
 

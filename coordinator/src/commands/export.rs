@@ -24,27 +24,28 @@ use job::{
     journal::{Begin, Fact, Run},
     spec::{ExportSettings, RateSpec},
 };
-use job_aws::{Clients, Fault, FaultKind};
+use job_aws::{Clients, Fault, FaultKind, Policy};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    access,
-    cluster::ClusterChoice,
+    aws::{access, identity::TableIdentity},
+    cluster::{ClusterChoice, fleet::Fleet},
     commands::clean,
-    commit,
     driver::{Call, Effects, LimitsOf},
     failure::Failure,
-    fleet::Fleet,
-    folder_contents, history,
-    identity::TableIdentity,
+    jobs::{
+        commit,
+        completeness::Whole,
+        folder_contents, history,
+        lifecycle::{
+            self, ACQUIRE_GRACE, Context, EarlierRuns, OpenedJob, PassPlan, Start, acquire, give_up,
+        },
+    },
     journal::Journal,
-    lifecycle::{self, ACQUIRE_GRACE, Context, EarlierRuns, OpenedJob, PassPlan, Start, acquire, give_up},
-    progress::Progress,
-    retry::retry,
+    output::progress::Progress,
     stop::Stop,
     store::Store,
-    whole::Whole,
 };
 use finish::Finish;
 pub(crate) use plan::ExportOptions;
@@ -304,7 +305,7 @@ impl Effects<ExportWork> for FolderEffects {
         let store = self.0.clone();
         match action {
             ExportAction::OpenFile(file, name) => Box::pin(async move {
-                let upload_id = retry(|| store.open(&name)).await?;
+                let upload_id = Policy::Patient.retry(|| store.open(&name)).await?;
                 Ok(Some(ExportEvent::Opened(file, upload_id)))
             }),
             ExportAction::Fence(file) => {

@@ -11,6 +11,7 @@ mod rejects;
 #[cfg(feature = "emr")]
 mod remote_plan;
 mod report;
+mod request;
 mod resume;
 mod written_so_far;
 
@@ -35,26 +36,29 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    cluster::{ClusterChoice, Shutdown},
+    aws::identity::{TableCheck, TableIdentity},
+    cluster::{
+        ClusterChoice, Shutdown,
+        fleet::{Fleet, during},
+    },
     driver::{Call, Effects, LimitsOf},
     failure::{Failure, FailureKind},
-    fleet::{Fleet, during},
-    history,
-    identity::{TableCheck, TableIdentity},
-    journal::Journal,
-    lifecycle::{
-        self, ACQUIRE_GRACE, Context, InStateFolder, OpenedJob, PassPlan, Start, StateFolder, acquire,
-        give_up,
+    jobs::{
+        history,
+        lifecycle::{
+            self, ACQUIRE_GRACE, Context, InStateFolder, OpenedJob, PassPlan, Start, StateFolder, acquire,
+            give_up,
+        },
     },
-    progress::Progress,
+    journal::Journal,
+    output::{display::count_of, progress::Progress},
     stop::Stop,
-    text::count_of,
 };
-pub(crate) use prepare::{Check, ImportRequest};
 pub(crate) use rejects::{NAMES_FOLDER, names_folder};
 #[cfg(feature = "emr")]
 pub(crate) use remote_plan::plan_remote;
 pub(crate) use report::ImportReport;
+pub(crate) use request::{Check, ImportRequest};
 
 use plan::CheckedText;
 use prepare::{ImportRun, PreparedImport, prepare};

@@ -11,7 +11,12 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::status::{FolderState, News, SILENT, STALE, status_of};
-use crate::{failure::Failure, history, progress::Progress, store::Store, waits::unless_silent};
+use crate::{
+    failure::Failure,
+    jobs::history,
+    output::{progress::Progress, waits::unless_silent},
+    store::Store,
+};
 
 /// The time between two states of the job of this command.
 const OWN_EVERY: Duration = Duration::from_secs(1);

@@ -12,7 +12,12 @@ use ::events::{JobState, Line};
 use job::{spec::AwsAccess, target::Target};
 use tokio_util::sync::CancellationToken;
 
-use crate::{failure::Failure, folder_contents::FolderContents, history, store::Store, waits::unless_silent};
+use crate::{
+    failure::Failure,
+    jobs::{folder_contents::FolderContents, history},
+    output::waits::unless_silent,
+    store::Store,
+};
 
 /// The most bytes of a line that are read at once. An event has a few kilobytes, and a history less than 4 MB.
 const LINE_BYTES_AT_ONCE: u64 = 4 << 20;

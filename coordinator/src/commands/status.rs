@@ -12,15 +12,16 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commit::{self, Marks},
     failure::Failure,
-    folder_contents::{FolderContents, foreign_text},
-    history,
+    jobs::{
+        commit::{self, Marks},
+        completeness::{self, Complete, Damaged, Whole},
+        folder_contents::{FolderContents, foreign_text},
+        history,
+    },
     journal::{self, OwnerStatus},
+    output::{display, waits::unless_silent},
     store::Store,
-    text,
-    waits::unless_silent,
-    whole::{self, Complete, Damaged, Whole},
 };
 
 pub(crate) use watch::watch;
@@ -161,7 +162,7 @@ async fn look(folder: &Target, access: &AwsAccess) -> Result<Status, Failure> {
 pub(crate) async fn status_of(folder: &Target, store: &Store) -> Result<Status, Failure> {
     let state = match FolderContents::of(store).await? {
         FolderContents::Empty => FolderState::Empty,
-        FolderContents::Foreign(names, has_more) => match whole::look_at_native(store).await? {
+        FolderContents::Foreign(names, has_more) => match completeness::look_at_native(store).await? {
             Some(whole) => whole.into(),
             None => FolderState::Foreign { names: foreign_text(&names, has_more) },
         },
@@ -285,10 +286,10 @@ impl fmt::Display for Status {
             FolderState::Complete { items, bytes, text, looked_at, .. } => {
                 write!(out, "{folder} holds {text}")?;
                 if let Some(items) = items {
-                    write!(out, ": {}", text::count_of(*items, "item"))?;
+                    write!(out, ": {}", display::count_of(*items, "item"))?;
                 }
                 if let Some(bytes) = bytes {
-                    write!(out, ", {}", text::bytes(*bytes))?;
+                    write!(out, ", {}", display::bytes(*bytes))?;
                 }
                 write!(out, "; {looked_at}{report}")
             }
@@ -330,11 +331,11 @@ impl fmt::Display for Unfinished {
             self.kind,
             word(&self.table),
             self.percent,
-            text::count_of(self.items, "item"),
+            display::count_of(self.items, "item"),
             self.tasks_done,
             self.tasks,
             self.task_kind.nouns(),
-            text::rate(self.items_per_second),
+            display::rate(self.items_per_second),
             word(&self.started_at),
             word(&self.last_word_at),
         )?;
@@ -343,7 +344,7 @@ impl fmt::Display for Unfinished {
         }
         write!(out, " by process {} on {}", self.pid, word(&self.host))?;
         if !self.foreign.is_empty() {
-            let names = text::and(&self.foreign);
+            let names = display::and(&self.foreign);
             write!(out, "; {names} beside it, which this job did not write, must be moved elsewhere")?;
         }
         Ok(())

@@ -11,9 +11,9 @@
 
 mod folder;
 mod in_process;
-mod own;
 mod progress;
 mod resume;
+mod tablehaul;
 mod workers;
 
 use std::{
@@ -39,13 +39,10 @@ use crate::{
     backup::{Inspected, Inspection, Kind, inspect},
     cluster::ClusterOptions,
     failure::Failure,
-    lifecycle::StateFolder,
-    progress::Progress,
+    jobs::lifecycle::StateFolder,
+    output::{display, progress::Progress, stream::plan_of, waits::unless_silent},
     stop::Stop,
     store::Store,
-    stream::plan_of,
-    text,
-    waits::unless_silent,
 };
 use progress::Tally;
 use resume::Resumable;
@@ -97,7 +94,12 @@ impl fmt::Display for Verified {
             writeln!(out, "backup      {backup}")?;
         }
         writeln!(out, "items       {}", self.items)?;
-        writeln!(out, "size        {} in {}", text::bytes(self.bytes), text::count(self.files, "file"))?;
+        writeln!(
+            out,
+            "size        {} in {}",
+            display::bytes(self.bytes),
+            display::count(self.files, "file")
+        )?;
         for note in &self.notes {
             writeln!(out, "note        {}", Line(note))?;
         }
@@ -105,7 +107,7 @@ impl fmt::Display for Verified {
             0 => writeln!(out, "defects     none")?,
             _ => writeln!(out, "defects     {}", self.defects.len())?,
         }
-        write!(out, "time        {}", text::duration(Duration::from_secs_f64(self.seconds)))
+        write!(out, "time        {}", display::duration(Duration::from_secs_f64(self.seconds)))
     }
 }
 
@@ -220,7 +222,7 @@ async fn look(request: &VerifyRequest) -> Result<(Option<Clients>, Found, Option
     let opened = Store::to_read_with(target, &request.aws).await;
     let (store, clients) = opened.map_err(|fault| Failure::refused(&fault))?;
     let found = match inspect(target, clients.as_ref()).await? {
-        Inspection::Own(export_json) => own::look(target, store, &export_json).await?,
+        Inspection::Tablehaul(export_json) => tablehaul::look(target, store, &export_json).await?,
         Inspection::Foreign(inspected) => {
             let is_own = inspected.kind != Kind::SingleFile && {
                 let history = store.find(layout::HISTORY).await;
@@ -246,7 +248,7 @@ fn foreign(inspected: Inspected, is_own: bool) -> Found {
     }
     let num_empty = files.iter().filter(|file| file.bytes == 0).count();
     if num_empty > 0 {
-        notes.push(format!("{num_empty} of {} are empty", text::count(files.len(), "file")));
+        notes.push(format!("{num_empty} of {} are empty", display::count(files.len(), "file")));
     }
     notes.push(
         "keys are not compared, because the backup does not say which attributes are the key: tablehaul import \

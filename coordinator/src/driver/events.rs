@@ -3,7 +3,7 @@
 use engine::schedule::{Event, Work};
 
 use super::{CallResult, Effects, Running};
-use crate::{failure::Failure, fleet::FleetEvent, identity::TableCheck};
+use crate::{aws::identity::TableCheck, cluster::fleet::FleetEvent, failure::Failure};
 
 impl<E> From<FleetEvent> for Event<E> {
     fn from(event: FleetEvent) -> Self {

@@ -7,12 +7,11 @@ use job::{
     journal::{self, Header},
     layout,
 };
-use job_aws::{Fault, FaultKind};
+use job_aws::{Fault, FaultKind, Policy};
 use tokio::task::JoinSet;
 
 use crate::{
     failure::Failure,
-    retry::retry,
     store::{Entry, Store},
 };
 
@@ -61,7 +60,7 @@ async fn replay(journal: &Store) -> Result<Replayed, Fault> {
             let journal = journal.clone();
             reads.spawn(async move {
                 let name = layout::journal_object(number);
-                retry(|| journal.get(&name)).await.map(|bytes| (number, bytes))
+                Policy::Patient.retry(|| journal.get(&name)).await.map(|bytes| (number, bytes))
             });
         }
         let ended = |error| Fault::new(FaultKind::Refused, format!("a read ended abruptly: {error}"));
@@ -89,7 +88,7 @@ fn at_once(objects: &[(u64, u64)]) -> usize {
 
 /// Numbers and lengths of the existing objects, in order.
 async fn objects(journal: &Store) -> Result<Vec<(u64, u64)>, Fault> {
-    let entries = retry(|| journal.entries()).await?;
+    let entries = Policy::Patient.retry(|| journal.entries()).await?;
     let object = |entry: &Entry| Some((layout::journal_number(&entry.name)?, entry.bytes));
     let mut objects: Vec<(u64, u64)> = entries.iter().filter_map(object).collect();
     objects.sort_unstable();
@@ -112,7 +111,7 @@ pub(super) async fn last_header(store: &Store) -> Result<Option<Header>, Failure
 /// The header of an object, if it exists and is readable.
 pub(super) async fn header(journal: &Store, number: u64) -> Result<Option<Header>, Fault> {
     let name = layout::journal_object(number);
-    let head = retry(|| async {
+    let head = Policy::Patient.retry(|| async {
         match journal.look_up(&name).await? {
             Some(entry) => journal.head(&entry, journal::MAX_HEADER_BYTES as u64).await.map(Some),
             None => Ok(None),

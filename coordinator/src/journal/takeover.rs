@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use engine::replay::Journaled;
 use job::{journal::Header, layout};
-use job_aws::FaultKind;
+use job_aws::{FaultKind, Policy};
 use tracing::info;
 
 use super::{cadence::HEARTBEAT_INTERVAL, process_identity};
 use crate::{
     failure::Failure,
-    retry::retry,
     store::{Lock, Store},
 };
 
@@ -86,7 +85,7 @@ pub(crate) async fn owner_status(store: &Store, journaled: &Journaled) -> Result
 pub(crate) async fn age(store: &Store, journaled: &Journaled) -> Result<Option<Duration>, Failure> {
     let journal = store.within(layout::JOURNAL);
     let name = layout::journal_object(journaled.last.number);
-    retry(|| journal.age(&name)).await.map_err(|fault| Failure::refused(&fault))
+    Policy::Patient.retry(|| journal.age(&name)).await.map_err(|fault| Failure::refused(&fault))
 }
 
 /// Waits until it is certain that the owner of a journal is dead. Calls `note` if that takes time.
@@ -129,7 +128,7 @@ async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Resu
     let number = journaled.last.number;
     let is_there = async |number| {
         let name = layout::journal_object(number);
-        let found = retry(|| journal.look_up(&name)).await;
+        let found = Policy::Patient.retry(|| journal.look_up(&name)).await;
         found.map(|entry| entry.is_some()).map_err(|fault| Failure::refused(&fault))
     };
     let since = Instant::now();

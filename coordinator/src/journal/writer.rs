@@ -11,7 +11,7 @@ use job::{
     journal::{self, Fact, Header, Writer},
     layout,
 };
-use job_aws::{Fault, FaultKind, waits::Repeating};
+use job_aws::{Fault, FaultKind, Policy, waits::Repeating};
 use tracing::{debug, info};
 
 use super::{
@@ -22,7 +22,6 @@ use super::{
 use crate::{
     failure::Failure,
     host,
-    retry::retry,
     store::{JOURNAL_OBJECT, Lock, Store},
 };
 
@@ -131,7 +130,10 @@ impl JournalWriter {
         }
         for number in self.oldest..=self.me.number {
             let name = layout::journal_object(number);
-            retry(|| self.journal.remove(&name)).await.map_err(|fault| Failure::refused(&fault))?;
+            Policy::Patient
+                .retry(|| self.journal.remove(&name))
+                .await
+                .map_err(|fault| Failure::refused(&fault))?;
         }
         Err(in_use(&self.folder).await?)
     }
@@ -259,7 +261,10 @@ impl JournalWriter {
     pub(super) async fn check_ours(&self) -> Result<(), Failure> {
         self.check_place().await?;
         let next = layout::journal_object(self.me.number + 1);
-        let found = retry(|| self.journal.look_up(&next)).await.map_err(|fault| Failure::failed(&fault))?;
+        let found = Policy::Patient
+            .retry(|| self.journal.look_up(&next))
+            .await
+            .map_err(|fault| Failure::failed(&fault))?;
         let Some(object) = found else { return Ok(()) };
         // Whatever it holds, this run did not write it.
         let head = self.journal.head(&object, journal::MAX_HEADER_BYTES as u64).await.unwrap_or_default();
@@ -339,7 +344,7 @@ impl JournalWriter {
         }
         // The status belongs to the journal, and only its owner may remove it. Something else in its place is no reason
         // to keep the journal.
-        if let Err(fault) = retry(|| self.folder.remove(layout::STATUS)).await {
+        if let Err(fault) = Policy::Patient.retry(|| self.folder.remove(layout::STATUS)).await {
             match self.folder.look_up(layout::STATUS).await {
                 Ok(None) => info!(why = fault.message, "in the place of the status is something else"),
                 _ => return Err(fault),
@@ -351,7 +356,7 @@ impl JournalWriter {
                 return Err(Fault::new(FaultKind::Transient, why));
             }
             let name = layout::journal_object(number);
-            retry(|| self.journal.remove(&name)).await?;
+            Policy::Patient.retry(|| self.journal.remove(&name)).await?;
         }
         self.release().await;
         info!(folder = self.place, "journal removed");

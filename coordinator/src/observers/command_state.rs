@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use events::{Command, Event, JobState, Line, Summary};
 use jiff::Timestamp;
 
-use crate::output::events::TOOL;
+use crate::output::TOOL;
 
 /// The jobs of this command, one for each table.
 #[derive(Debug, Default)]

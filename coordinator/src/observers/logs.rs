@@ -9,7 +9,10 @@ use job_aws::{Clients, Fault, FaultKind, Retries, connect_to_s3};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::EndOfCommand;
-use crate::{output, output::kept, store::Store, text};
+use crate::{
+    output::{display, kept, stderr},
+    store::Store,
+};
 
 /// The time between two writes.
 const WRITE_LOGS_EVERY: Duration = Duration::from_mins(1);
@@ -47,7 +50,7 @@ impl Logs<'_> {
     async fn write(&mut self) -> Result<(), Fault> {
         if self.opened.is_none() {
             let store = self.open().await?;
-            output::line(&format!("logs        {}", store.display()));
+            stderr::line(&format!("logs        {}", store.display()));
             self.opened = Some(store);
         }
         let Some(store) = self.opened.clone() else { return Ok(()) };
@@ -110,7 +113,7 @@ impl Logs<'_> {
             && !std::mem::replace(&mut self.has_failed, true)
         {
             let why = visible::line(&fault.message).into_owned();
-            text::complain(&format!(
+            display::complain(&format!(
                 "warning: --logs {}: the logs could not be written, and the job goes on: {why}",
                 self.folder
             ));

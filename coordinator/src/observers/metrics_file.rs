@@ -14,9 +14,11 @@ use tokio::sync::watch;
 
 use super::{EndOfCommand, command_state::CommandState};
 use crate::{
-    store::blocking,
-    text,
-    whole_file::{WholeFile, folder_of},
+    output::display,
+    store::{
+        blocking,
+        whole_file::{WholeFile, folder_of},
+    },
 };
 use job_aws::{Fault, FaultKind};
 
@@ -54,12 +56,12 @@ impl MetricsFile {
         let folder = folder_of(&path);
         let tried = tempfile::Builder::new().prefix(".tablehaul-").tempfile_in(folder);
         let named = "name another file";
-        tried.map_err(|error| wrong(&text::no_file_in(folder, &error, named)))?;
+        tried.map_err(|error| wrong(&display::no_file_in(folder, &error, named)))?;
         let earlier = successes(&looked.unwrap_or_default()).into_iter();
         let earlier = earlier.map(|success| ((success.table, success.direction), success.at)).collect();
         if path.extension().is_none_or(|extension| extension != "prom") {
             let why = "node_exporter only reads files whose names end in .prom";
-            text::complain(&format!("warning: {}", wrong(why)));
+            display::complain(&format!("warning: {}", wrong(why)));
         }
         Ok(Self { path, earlier, has_failed: false })
     }
@@ -76,7 +78,7 @@ impl MetricsFile {
             if let Err(fault) = written.await
                 && !std::mem::replace(&mut self.has_failed, true)
             {
-                text::complain(&format!(
+                display::complain(&format!(
                     "warning: --metrics-file {}: it could not be written, and the job goes on: {}",
                     self.path.display(),
                     fault.message

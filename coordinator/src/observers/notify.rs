@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::text::complain;
+use crate::output::display::complain;
 pub(crate) use receiver::{Receiver, ReceiverError};
 pub(super) use text::Notification;
 
@@ -88,7 +88,7 @@ async fn try_once(
         Receiver::Web(address) => {
             let mut headers = vec![
                 ("content-type", "application/json".to_owned()),
-                ("user-agent", crate::output::events::TOOL.replace(' ', "/")),
+                ("user-agent", crate::output::TOOL.replace(' ', "/")),
                 ("idempotency-key", id.to_owned()),
             ];
             headers.extend(address.authorization().map(|value| ("authorization", value)));

@@ -22,14 +22,11 @@ use events::{Event, Failed, Line};
 use jiff::Timestamp;
 use job::visible::without_passwords;
 
-use super::{DRAIN_LIMIT, TRY_AGAIN};
+use super::{DRAIN_LIMIT, TOOL, TRY_AGAIN, kept, stderr};
 use queue::EventQueue;
 
 /// The name of the thread.
 const EVENTS_THREAD: &str = "events";
-
-/// Program and version.
-pub(crate) const TOOL: &str = concat!("tablehaul ", env!("CARGO_PKG_VERSION"));
 
 /// When this process began to count the time.
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -98,7 +95,7 @@ fn pass_on(line: &Line) -> bool {
         IS_ENDED.load(Ordering::SeqCst)
     };
     if !is_over {
-        super::kept::event(line);
+        kept::event(line);
         if let Some(observe) = OBSERVER.get() {
             observe(line);
         }
@@ -154,7 +151,7 @@ pub(crate) fn settle() {
             _ => break,
         }
     }
-    super::line(
+    stderr::line(
         "note        the last events are lost: their reader is slower than the job; the job is not affected",
     );
 }
@@ -187,7 +184,7 @@ impl EventSink {
                 let why = written
                     .err()
                     .map_or_else(|| "their reader is slower than the job".to_owned(), |why| why.to_string());
-                super::line(&format!("note        events are lost: {why}; the job is not affected"));
+                stderr::line(&format!("note        events are lost: {why}; the job is not affected"));
             }
         }
     }

@@ -160,7 +160,7 @@ impl KeptLogs {
 
     fn add_event(&mut self, mut line: Line) {
         if !std::mem::replace(&mut self.has_events, true) {
-            (line.schema, line.tool) = (Some(SCHEMA), Some(super::events::TOOL.to_owned()));
+            (line.schema, line.tool) = (Some(SCHEMA), Some(super::TOOL.to_owned()));
         }
         if let Ok(text) = serde_json::to_string(&line) {
             self.add(EVENTS_FILE, EVENTS_LIMITS, text);

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, mem};
 
-use super::Bar;
+use super::bar::Bar;
 
 /// The most bytes of text that may wait.
 const MAX_BYTES: usize = 256 * 1024;

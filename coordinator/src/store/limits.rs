@@ -4,7 +4,7 @@
 use job::layout;
 use job_aws::{Fault, FaultKind};
 
-use crate::text;
+use crate::output::display;
 
 /// 1,500,000 part files with URLs of 130 bytes, 170 with the text around them. The Java tool writes a file for every
 /// 100,000 items or so, tablehaul 20,000 files at most.
@@ -49,9 +49,9 @@ pub(super) fn most(name: &str) -> u64 {
 
 /// The fault for a file that is longer. `found` is its length, if known.
 pub(super) fn too_long(url: &str, name: &str, found: Option<u64>) -> Fault {
-    let most = text::bytes(most(name));
+    let most = display::bytes(most(name));
     let has = match found {
-        Some(found) => format!("has {}, more than the {most} possible", text::bytes(found)),
+        Some(found) => format!("has {}, more than the {most} possible", display::bytes(found)),
         None => format!("has more than the {most} possible"),
     };
     Fault::new(FaultKind::Refused, format!("{url} {has}: it is damaged or not written by tablehaul"))

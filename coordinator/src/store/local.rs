@@ -1,6 +1,7 @@
 //! A folder in a file system: its small files. `parts.rs` handles part files.
 
 mod calls;
+mod file_system;
 mod found;
 mod lock;
 mod owner;
@@ -24,10 +25,11 @@ use files::Unchanged;
 use job::{layout, target::Target};
 use job_aws::{Fault, FaultKind};
 
-use super::{Entry, Listing, limits};
+use super::{
+    Entry, Listing, limits,
+    lock::{Held, Lock},
+};
 use found::{found, has_lasting_inodes};
-use lock::Held;
-pub(crate) use lock::Lock;
 use path::{is_link, sync_directory, temporary};
 use tempfile::NamedTempFile;
 pub(crate) use thread::blocking;

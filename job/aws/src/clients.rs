@@ -8,8 +8,6 @@ use std::{
 use aws_config::SdkConfig;
 use job::{spec::AwsAccess, visible};
 
-use crate::identity::Identity;
-
 /// Who retries failed requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retries {
@@ -44,6 +42,37 @@ pub struct Clients {
     pub identity: Identity,
     /// The configuration of the clients, for clients of other services.
     pub config: SdkConfig,
+}
+
+/// The user or role that owns the credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The account, 12 digits.
+    pub account: String,
+    /// The ARN of the user or assumed role.
+    pub arn: String,
+}
+
+/// What is known about the owner of the credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// STS was not asked, since the servers are not those of AWS.
+    #[default]
+    Unasked,
+    /// STS did not answer, with the reason.
+    Unknown(String),
+    /// The owner is known.
+    Known(Caller),
+}
+
+impl Identity {
+    /// The owner, if it is known.
+    pub fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Known(caller) => Some(caller),
+            Self::Unasked | Self::Unknown(_) => None,
+        }
+    }
 }
 
 /// The known regions of buckets. Clones share it.

@@ -13,10 +13,10 @@ use aws_types::os_shim_internal::Env;
 use job::{endpoint::dynamodb_region, spec::AwsAccess};
 
 use crate::{
-    clients::{Buckets, Clients, Retries, address},
+    clients::{Buckets, Clients, Identity, Retries, address},
     endpoint::endpoint_of,
     fault::{Fault, FaultKind},
-    identity::{Identity, check_account, sts_client},
+    identity::{check_account, sts_client},
     lent::LentCredentials,
     profile::{self, Profile},
     trust,

@@ -1,4 +1,4 @@
-//! The owner of the credentials.
+//! Asks AWS STS for the owner of the credentials.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use aws_config::{SdkConfig, retry::RetryConfig};
 use job::spec::AwsAccess;
 
 use crate::{
-    clients::{Clients, Retries},
+    clients::{Caller, Clients, Identity, Retries},
     endpoint::endpoint_of,
     fault::{Fault, FaultKind},
 };
@@ -17,37 +17,6 @@ const STS_LIMIT: Duration = Duration::from_secs(3);
 const BRIEF_ATTEMPTS: u32 = 2;
 /// The number of attempts of a worker, which may ask at the same time as thousands of others.
 const ATTEMPTS_OF_WORKER: u32 = 6;
-
-/// The user or role that owns the credentials.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The account, 12 digits.
-    pub account: String,
-    /// The ARN of the user or assumed role.
-    pub arn: String,
-}
-
-/// What is known about the owner of the credentials.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Identity {
-    /// STS was not asked, since the servers are not those of AWS.
-    #[default]
-    Unasked,
-    /// STS did not answer, with the reason.
-    Unknown(String),
-    /// The owner is known.
-    Known(Caller),
-}
-
-impl Identity {
-    /// The owner, if it is known.
-    pub fn caller(&self) -> Option<&Caller> {
-        match self {
-            Self::Known(caller) => Some(caller),
-            Self::Unasked | Self::Unknown(_) => None,
-        }
-    }
-}
 
 impl Clients {
     /// Asks AWS STS for the owner of the credentials, unless it is known. Without an answer within 3 seconds it is

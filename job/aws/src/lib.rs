@@ -20,11 +20,10 @@ pub mod waits;
 mod watch;
 
 pub use aws_config::SdkConfig;
-pub use clients::{Buckets, Clients, Retries};
+pub use clients::{Buckets, Caller, Clients, Identity, Retries};
 pub use connect::{connect, connect_as_worker, connect_to_s3};
 pub use endpoint::endpoint_of;
 pub use fault::{Fault, FaultKind, causes, deepest, with_causes};
-pub use identity::{Caller, Identity};
 pub use lent::{Borrowed, Lending, LentCredentials};
 pub use post::post;
 pub use ranges::{Ahead, Ranges, ranges};

@@ -53,6 +53,17 @@ impl Policy {
             Self::Endless => fault.is_retryable().then(|| backoff(failures, random)),
         }
     }
+
+    /// Makes a call until it succeeds or the policy gives up; see [`retry`].
+    ///
+    /// # Errors
+    /// Fails with the last fault.
+    pub async fn retry<T, F: Future<Output = Result<T, Fault>>>(
+        self,
+        call: impl FnMut() -> F,
+    ) -> Result<T, Fault> {
+        retry(self, |_| (), call).await
+    }
 }
 
 /// The pause of [`Policy::Endless`] after failure number `failures` in a row (from 1), for loops that send something

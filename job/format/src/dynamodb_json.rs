@@ -16,7 +16,8 @@ use serde::Deserialize;
 
 use crate::{
     item::{Item, ItemError, ObjectFields},
-    request::{RequestError, number::Number},
+    number::Number,
+    request_error::RequestError,
 };
 
 /// A line of a DynamoDB export.

@@ -11,7 +11,8 @@ use ion_rs::{Annotations, Decimal, Element, Sequence, Struct, Symbol, Value, dec
 
 use crate::{
     dynamodb_json::{ExportField, ExportFields, ExportLine, WRITE_TIME, is_write_time},
-    item::{AttributeValue, Item, ItemError, MAX_NESTING},
+    item::{AttributeValue, Item, ItemError},
+    limits::MAX_NESTING,
     request::RequestError,
 };
 

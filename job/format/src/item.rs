@@ -9,11 +9,7 @@ pub(crate) use read::ObjectFields;
 
 use std::collections::BTreeMap;
 
-/// The most nested levels of lists and maps that any reader here follows.
-///
-/// DynamoDB itself allows 32 (Developer Guide, "Quotas in Amazon DynamoDB", nested attribute depth). The rest is for
-/// DynamoDB-compatible servers that count in another way.
-pub const MAX_NESTING: usize = 48;
+use crate::limits::MAX_NESTING;
 
 /// An attribute value of any of the ten types. Sets keep their order.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,7 @@
 pub(crate) mod binary;
 pub(crate) mod escape;
 pub(crate) mod kind;
-pub(crate) mod reply;
 pub(crate) mod walk;
-
-pub use reply::ScanPage;
 
 /// What is wrong with a JSON text. It never contains any of the text: items are not logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,8 +33,8 @@ pub enum Problem {
     /// The type is not one of the ten type keys in the spelling of this format.
     #[error("unknown attribute type")]
     UnknownType,
-    /// Lists and maps are nested deeper than [`MAX_NESTING`](crate::item::MAX_NESTING).
-    #[error("nested deeper than {} levels", crate::item::MAX_NESTING)]
+    /// Lists and maps are nested deeper than [`MAX_NESTING`](crate::limits::MAX_NESTING).
+    #[error("nested deeper than {} levels", crate::limits::MAX_NESTING)]
     TooDeep,
     /// White space, or an escape other than the canonical spelling.
     #[error("not in canonical form")]

@@ -5,10 +5,8 @@ use job::{
     split::InputFormat,
 };
 
-use crate::{
-    emr::{self, KeyNames, LineError, LineKeys, TranscodeError},
-    json::ScanPage,
-};
+use crate::emr::{self, KeyNames, LineError, LineKeys, TranscodeError};
+pub use crate::scan_reply::ScanPage;
 
 /// How the items of one export are spelled.
 #[derive(Clone, Copy, Debug)]

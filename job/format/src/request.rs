@@ -6,9 +6,7 @@
 mod check;
 mod checker;
 mod decimal;
-mod error;
 mod fast;
-pub(crate) mod number;
 mod scan;
 mod text;
 mod unique;
@@ -18,23 +16,16 @@ use job::{
     split::Write,
 };
 
-use self::{check::Watched, number::Number, scan::Buffers};
-pub use self::{
-    checker::{Checked, Checker},
-    error::RequestError,
-};
+pub use self::checker::{Checked, Checker};
+use self::{check::Watched, scan::Buffers};
 use crate::{
     dynamodb_json::{Change, ExportLine},
     emr::hive,
     item::{AttributeValue, Item, ItemError},
+    limits::{MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES},
+    number::Number,
 };
-
-/// The most bytes of an item, by DynamoDB's rule (Developer Guide, "Quotas in Amazon DynamoDB").
-pub const MAX_ITEM_BYTES: u64 = 400 * 1024;
-/// The most bytes of a partition key's value (same source).
-const MAX_PARTITION_KEY_BYTES: usize = 2048;
-/// The most bytes of a sort key's value (same source).
-const MAX_SORT_KEY_BYTES: usize = 1024;
+pub use crate::{limits::MAX_ITEM_BYTES, request_error::RequestError};
 
 /// What items are encoded as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,7 +71,7 @@ fn main() -> anyhow::Result<()> {
     let backup = folder.path().join("backup");
     let items = options.million * 1_000_000;
     eprintln!("making a backup of {items} items");
-    BackupWriter::new(items).edc(&backup);
+    BackupWriter::new(items).java_tool(&backup);
     let fake = Fake::start(["--table", &format!("{TABLE}:sink=fast")]);
     let (authority, bundle) = (Authority::new(), folder.path().join("authority.pem"));
     authority.write(&bundle);

@@ -12,7 +12,7 @@ use tests_support::command::finish;
 #[test]
 fn an_item_that_only_the_service_refuses_is_found_in_its_batch() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(ITEMS).java_tool(folder.path()).swap_remove(0);
     let poison = r#"{"pk":{"s":"x"},"sk":{"n":"1"},"poison":{"s":"y"}}"#;
     let at = insert(&file, &format!("{poison}\n"));
     let rejects = folder.path().join("_rejects");
@@ -29,7 +29,7 @@ fn an_item_that_only_the_service_refuses_is_found_in_its_batch() {
 #[test]
 fn an_item_that_only_the_service_refuses_ends_an_import_that_allows_none() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    let file = BackupWriter::new(ITEMS).edc(folder.path()).swap_remove(0);
+    let file = BackupWriter::new(ITEMS).java_tool(folder.path()).swap_remove(0);
     let at = insert(&file, "{\"pk\":{\"s\":\"x\"},\"sk\":{\"n\":\"1\"},\"poison\":{\"s\":\"y\"}}\n");
     let finished = import(&fake, folder.path(), "");
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
@@ -59,7 +59,7 @@ fn does_not_overstate(line: &str, present: u64) {
 fn a_failure_in_the_first_batches_never_says_that_nothing_was_written() {
     for extra in ["", "--check first", "--workers 1"] {
         let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-        let file = BackupWriter::new(200).edc(folder.path()).swap_remove(0);
+        let file = BackupWriter::new(200).java_tool(folder.path()).swap_remove(0);
         let text = fs::read_to_string(&file).unwrap();
         let poison = "{\"pk\":{\"s\":\"x\"},\"sk\":{\"n\":\"1\"},\"poison\":{\"s\":\"y\"}}\n";
         let at = text.match_indices('\n').nth(60).unwrap().0 + 1;
@@ -74,7 +74,7 @@ fn a_failure_in_the_first_batches_never_says_that_nothing_was_written() {
 #[test]
 fn a_permission_withdrawn_halfway_is_not_reported_as_a_refusal_before_the_first_write() {
     let (fake, folder) = (sink(), tempfile::tempdir().unwrap());
-    BackupWriter::new(20_000).edc(folder.path());
+    BackupWriter::new(20_000).java_tool(folder.path());
     let child = command(&fake, folder.path(), "--check first --write-units 2000").start();
     while writes(&fake).present < 500 {
         std::thread::sleep(Duration::from_millis(20));

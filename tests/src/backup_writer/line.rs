@@ -15,7 +15,7 @@ pub(super) fn native(shape: ItemShape, index: u64) -> String {
     String::from_utf8(json).expect("the generator writes UTF-8")
 }
 
-/// Appends the line that EDC writes for a native item of the generator. Copies, and renames the types as it
+/// Appends the line that the Java tool writes for a native item of the generator. Copies, and renames the types as it
 /// goes: no attribute of the generator is called like a type, and within a string the quote of `{"S":` would have
 /// a backslash.
 pub(super) fn emr(item: &str, out: &mut String) {

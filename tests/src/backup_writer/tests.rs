@@ -20,9 +20,10 @@ fn json(text: &str) -> Value {
 }
 
 #[test]
-fn a_backup_of_edcs_layout_has_each_item_once_and_in_scan_order() {
+fn a_backup_of_the_java_tools_layout_has_each_item_once_and_in_scan_order() {
     let folder = tempfile::tempdir().expect("a folder");
-    let files = BackupWriter::new(2_500).items_per_file(1_000).codec(BackupCodec::Gzip).edc(folder.path());
+    let files =
+        BackupWriter::new(2_500).items_per_file(1_000).codec(BackupCodec::Gzip).java_tool(folder.path());
     assert_eq!(files.len(), 3);
     holds_each_item_once(folder.path(), 2_500);
     let pk = |line: &str| crate::emr::item(line)["pk"]["S"].as_str().expect("a key").to_owned();

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{super::named::NamedFile, *};
+use super::{super::listing::BackupEntry, *};
 use crate::store::Entry;
 use format::item::Item;
 
@@ -68,7 +68,7 @@ fn first(format: InputFormat, is_incremental: bool, codec: Codec) -> Detected {
 }
 
 fn agreed(kind: Kind, format: Option<InputFormat>, looks: &[Detected]) -> Result<Agreed, Disagreement> {
-    let file = |(number, _)| NamedFile {
+    let file = |(number, _)| BackupEntry {
         entry: Entry { name: format!("f{number}"), bytes: 1, etag: None },
         parts: Vec::new(),
         items: None,
@@ -76,7 +76,7 @@ fn agreed(kind: Kind, format: Option<InputFormat>, looks: &[Detected]) -> Result
         is_listed: false,
     };
     let files = looks.iter().enumerate().map(file).collect();
-    agree(&Named { format, ..Named::new(kind, files) }, looks)
+    agree(&BackupListing { format, ..BackupListing::new(kind, files) }, looks)
 }
 
 const EMPTY: Detected = Detected { codec: Codec::Plain, first: None, bad: None };
@@ -114,7 +114,7 @@ fn files_must_be_what_the_backup_is_said_to_be() {
     assert!(why.starts_with("f1 contains DynamoDB JSON, expected Amazon Ion"), "{why}");
     assert!(agreed(Kind::Native, Some(InputFormat::Json), &[incremental]).is_err());
     assert!(agreed(Kind::Incremental, Some(InputFormat::Json), std::slice::from_ref(&json)).is_err());
-    assert!(agreed(Kind::Edc, None, &[json]).is_err());
+    assert!(agreed(Kind::JavaTool, None, &[json]).is_err());
 }
 
 #[test]

@@ -19,11 +19,11 @@ fn lines(files: &[(&str, u64)]) -> String {
     files.iter().map(line).collect()
 }
 
-fn named(data: &str, files: &[(&str, u64)]) -> Result<Named, String> {
+fn listed(data: &str, files: &[(&str, u64)]) -> Result<BackupListing, String> {
     let entry = |name: &str| Entry { name: name.into(), bytes: 1, etag: None };
     let files = Files::read(lines(files).as_bytes()).map_err(|defect| defect.to_string())?;
-    let named = name(&data.parse().unwrap(), &summary(""), &files, vec![entry("a"), entry("b")]);
-    named.and_then(Named::whole).map_err(|error| error.text(None))
+    let listed = list(&data.parse().unwrap(), &summary(""), &files, vec![entry("a"), entry("b")]);
+    listed.and_then(BackupListing::whole).map_err(|error| error.text(None))
 }
 
 #[test]
@@ -32,9 +32,9 @@ fn what_is_missing_does_not_shift_what_is_stated_of_the_others() {
     let files = lines(&[(&own("x"), 1), (&own("b"), 2)]);
     let files = Files::read(files.as_bytes()).unwrap();
     let entry = Entry { name: "b".into(), bytes: 1, etag: None };
-    let named = name(&"/x".parse().unwrap(), &summary(""), &files, vec![entry]).unwrap();
-    assert_eq!((named.files.len(), named.files[0].items), (1, Some(2)));
-    assert_eq!(named.missing.unwrap().names, ["x"]);
+    let listed = list(&"/x".parse().unwrap(), &summary(""), &files, vec![entry]).unwrap();
+    assert_eq!((listed.files.len(), listed.files[0].items), (1, Some(2)));
+    assert_eq!(listed.missing.unwrap().names, ["x"]);
 }
 
 #[test]
@@ -85,14 +85,14 @@ fn keys_say_where_files_lie() {
 #[test]
 fn an_export_in_its_place_needs_no_note() {
     let files = [("p/AWSDynamoDB/1-a/data/b", 1), ("p/AWSDynamoDB/1-a/data/a", 2)];
-    let here = named("s3://old/p/AWSDynamoDB/1-a/data", &files).unwrap();
+    let here = listed("s3://old/p/AWSDynamoDB/1-a/data", &files).unwrap();
     assert_eq!(here.notes, [""; 0]);
     let names: Vec<&str> = here.files.iter().map(|file| file.entry.name.as_str()).collect();
     assert_eq!(names, ["b", "a"]);
     assert_eq!((here.kind, here.items, here.format), (Kind::Native, Some(3), Some(InputFormat::Ion)));
     assert_eq!(here.table.as_deref(), Some("Forum"));
     assert!(matches!(here.files[0].checksum, Some(Checksum::Md5([0xd4, 0x1d, ..]))));
-    let moved = named("s3://new/1-a/data", &files).unwrap().notes;
+    let moved = listed("s3://new/1-a/data", &files).unwrap().notes;
     assert_eq!(
         moved,
         ["the export names s3://old/p/AWSDynamoDB/1-a/data: reading its files from s3://new/1-a/data"]
@@ -103,10 +103,10 @@ fn an_export_in_its_place_needs_no_note() {
 fn files_that_do_not_add_up_or_are_not_there_are_refused() {
     let own = |name: &str| format!("AWSDynamoDB/1-a/data/{name}");
     let (a, x) = (own("a"), own("x"));
-    assert!(named("/x", &[(&a, 2)]).unwrap_err().contains("states 3 items"));
-    assert!(named("/x", &[(&x, 3)]).unwrap_err().contains("is missing (first: x)"));
-    assert!(named("/x", &[(&a, 2), (&a, 1)]).unwrap_err().contains("lists a more than once"));
-    let mixed = named("/x", &[(&a, 2), ("AWSDynamoDB/data/b", 1)]).unwrap_err();
+    assert!(listed("/x", &[(&a, 2)]).unwrap_err().contains("states 3 items"));
+    assert!(listed("/x", &[(&x, 3)]).unwrap_err().contains("is missing (first: x)"));
+    assert!(listed("/x", &[(&a, 2), (&a, 1)]).unwrap_err().contains("lists a more than once"));
+    let mixed = listed("/x", &[(&a, 2), ("AWSDynamoDB/data/b", 1)]).unwrap_err();
     assert!(mixed.starts_with("line 2 names AWSDynamoDB/data/b"), "{mixed}");
 }
 

@@ -10,7 +10,12 @@ use emr::convert::{Change, Options};
 use job::visible;
 
 use super::{templates, unless_stopped, with_clients};
-use crate::{cli::args::ConvertArgs, commands::emr as command, failure::Failure, output, text};
+use crate::{
+    cli::args::ConvertArgs,
+    commands::emr as command,
+    failure::Failure,
+    output::{display, exit, stderr},
+};
 
 /// The longest definition. Data Pipeline has at most 100 objects in a pipeline (Developer Guide, "Limits").
 const LONGEST_DEFINITION: u64 = 1024 * 1024;
@@ -20,20 +25,20 @@ pub(super) fn convert(args: &ConvertArgs) -> Result<ExitCode, Failure> {
     let file = &args.definition;
     let refused = |why: &dyn std::fmt::Display| Failure::refused(format!("{file}: {why}"));
     // It may be a pipe, such as `<(aws datapipeline get-pipeline-definition …)`. A signal ends the wait for it.
-    let definition = output::talking(|| read(file)).map_err(|error| refused(&read_error(&error)))?;
+    let definition = exit::talking(|| read(file)).map_err(|error| refused(&read_error(&error)))?;
     let options = options(args)?;
     let converted = emr::convert::convert(&definition, &options).map_err(|why| refused(&why))?;
     for Change { object, field, old, new } in &converted.changes {
-        output::line(&format!("{object}, {field}:"));
+        stderr::line(&format!("{object}, {field}:"));
         if let Some(old) = old {
-            output::line(&format!("- {old}"));
+            stderr::line(&format!("- {old}"));
         }
-        output::line(&format!("+ {new}"));
+        stderr::line(&format!("+ {new}"));
     }
-    converted.notes.iter().for_each(|note| output::line(&format!("note: {note}")));
+    converted.notes.iter().for_each(|note| stderr::line(&format!("note: {note}")));
     match &args.to {
         Some(to) => templates::write(to, &converted.text)?,
-        None => text::result("the definition", converted.text.trim_end())?,
+        None => display::result("the definition", converted.text.trim_end())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,7 +14,8 @@ use crate::{
     cli::args::{ScheduleArgs, ScheduledJob, SetupArgs},
     commands::emr::JobRequest,
     failure::{Failure, Why},
-    text, whole_file,
+    output::display,
+    store::whole_file,
 };
 
 /// The stack of the roles.
@@ -55,7 +56,7 @@ pub(super) fn setup(args: &SetupArgs) -> Result<ExitCode, Failure> {
         args.bucket,
         args.exports.trim_matches('/'),
     );
-    text::result("the setup", &said).map(|()| ExitCode::SUCCESS)
+    display::result("the setup", &said).map(|()| ExitCode::SUCCESS)
 }
 
 pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -95,11 +96,11 @@ pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitC
         let stack = Stack { name: &args.name, template: &template, parameters: &[] };
         let access = AwsAccess { region: Some(region), ..access };
         let said = format!("{}, which {when}", create(&access, &stack, yes)?);
-        return text::result("the schedule", &said).map(|()| ExitCode::SUCCESS);
+        return display::result("the schedule", &said).map(|()| ExitCode::SUCCESS);
     }
     let deploy = emr::setup::deploy(&args.name, &args.template, Some(&region), &[]);
     let said = format!("# {} {when}. Create the schedule, or give --create\n{deploy}", args.template);
-    text::result("the schedule", &said).map(|()| ExitCode::SUCCESS)
+    display::result("the schedule", &said).map(|()| ExitCode::SUCCESS)
 }
 
 /// Creates a stack, or changes it, and says so.
@@ -126,7 +127,7 @@ fn create(access: &AwsAccess, stack: &Stack<'_>, yes: bool) -> Result<String, Fa
 pub(super) fn write(file: &str, template: &str) -> Result<(), Failure> {
     let path = Path::new(file);
     whole_file::write(path, template.as_bytes()).map_err(|error| {
-        let why = text::no_file_in(whole_file::folder_of(path), &error, "name a file elsewhere");
+        let why = display::no_file_in(whole_file::folder_of(path), &error, "name a file elsewhere");
         Failure::refused(format!("{file} cannot be written: {why}"))
     })
 }

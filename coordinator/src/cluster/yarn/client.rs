@@ -5,6 +5,7 @@
 //! server's web APIs) have codes: they are free text there. What is not recognised is quoted.
 
 pub(crate) mod attempt;
+mod log_line;
 pub(crate) mod output;
 mod refusal;
 #[cfg(test)]

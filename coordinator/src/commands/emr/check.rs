@@ -6,7 +6,7 @@ use emr::{
     account::{Account, Found},
     calls::{Emr, Unchecked},
 };
-use job_aws::{Clients, Fault, FaultKind};
+use job_aws::{Clients, Fault, FaultKind, Policy};
 use tokio_util::sync::CancellationToken;
 
 use super::{JobRequest, LaunchRequest};
@@ -14,8 +14,7 @@ use crate::{
     cluster::WorkerSlots,
     commands::{export, import},
     failure::Failure,
-    retry::retry_briefly,
-    text,
+    output::display,
 };
 
 /// How long a cluster takes to start, for the plan. Source: reports of users, 7 to 10 minutes.
@@ -107,7 +106,7 @@ async fn logs(request: &LaunchRequest, clients: &Clients) -> Found {
     };
     let unchecked = |fault: &Fault| Found::unchecked("the folder for logs", fault);
     let wrong = |why: String| Found::wrong(format!("--logs {logs}: {why}"));
-    if let Err(fault) = retry_briefly(|| clients.locate(bucket)).await {
+    if let Err(fault) = Policy::Brief.retry(|| clients.locate(bucket)).await {
         return unchecked(&fault);
     }
     let (s3, address) = clients.s3_of(bucket);
@@ -192,7 +191,7 @@ fn costs(request: &LaunchRequest, time: Option<Duration>, dollars: Option<f64>) 
         return "hours       nothing beyond the running cluster".into();
     }
     let nodes = 1 + cluster.nodes + cluster.spot;
-    let start = text::duration(START);
+    let start = display::duration(START);
     let kept = if cluster.keep { ", and until you end the cluster" } else { "" };
     let about = if cluster.spot > 0 { "at most" } else { "about" };
     let priced = |hours: f64, each: &str| {
@@ -207,13 +206,13 @@ fn costs(request: &LaunchRequest, time: Option<Duration>, dollars: Option<f64>) 
             let told = if hours < 10.0 { format!("{hours:.1}") } else { format!("{hours:.0}") };
             format!(
                 "hours       about {told} instance hours of EC2 and EMR: {nodes} × ({start} to start + {}){kept}{}",
-                text::duration(time),
+                display::duration(time),
                 priced(hours, "")
             )
         }
         None => format!(
             "hours       {} of EC2 and EMR for the time of the job and about {start} to start{kept}{}",
-            text::count(nodes as usize, "instance"),
+            display::count(nodes as usize, "instance"),
             priced(f64::from(nodes), " an hour")
         ),
     }

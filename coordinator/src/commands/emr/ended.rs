@@ -21,7 +21,7 @@ use super::{
 use crate::{
     commands::status::{FolderState, Status, status_of},
     failure::Failure,
-    output,
+    output::stderr,
     store::Store,
 };
 
@@ -198,7 +198,7 @@ impl LaunchEnd<'_> {
         };
         let id = &self.id;
         if !self.request.quiet {
-            output::line(&format!(
+            stderr::line(&format!(
                 "step {} failed: waiting for its log, which EMR delivers late; Ctrl-C leaves",
                 step.id
             ));

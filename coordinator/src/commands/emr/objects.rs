@@ -4,9 +4,7 @@ use std::io::Read;
 
 use aws_smithy_types::DateTime;
 use flate2::read::MultiGzDecoder;
-use job_aws::{Clients, Fault, FaultKind};
-
-use crate::retry::retry_briefly;
+use job_aws::{Clients, Fault, FaultKind, Policy};
 
 /// The longest object that is read, in bytes.
 const LONGEST_OBJECT: u64 = 64 * 1024 * 1024;
@@ -35,7 +33,7 @@ async fn read(clients: &Clients, url: &str) -> Result<Option<Object>, Fault> {
     let Some((bucket, key)) = split(url) else {
         return Err(Fault::new(FaultKind::Refused, format!("{url} is not an object in S3")));
     };
-    retry_briefly(|| clients.locate(bucket)).await?;
+    Policy::Brief.retry(|| clients.locate(bucket)).await?;
     let (s3, address) = clients.s3_of(bucket);
     let read = || async {
         let reply = Box::pin(s3.get_object().bucket(bucket).key(key).send()).await;
@@ -60,7 +58,7 @@ async fn read(clients: &Clients, url: &str) -> Result<Option<Object>, Fault> {
         let read = read.map_err(|error| Fault::torn(url, &address, error))?;
         Ok(Some(Object { bytes: read.into_bytes().to_vec(), written_at }))
     };
-    retry_briefly(read).await
+    Policy::Brief.retry(read).await
 }
 
 /// A log as EMR has delivered it so far.

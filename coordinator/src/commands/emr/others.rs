@@ -10,7 +10,10 @@ use emr::{
 use job_aws::Clients;
 
 use super::{Confirm, ended::cause, logs as log_files, objects};
-use crate::{failure::Failure, output, text};
+use crate::{
+    failure::Failure,
+    output::{display, stderr},
+};
 
 /// How names of our clusters and steps begin.
 const OUR_NAME_PREFIX: &str = "tablehaul ";
@@ -114,7 +117,7 @@ pub(crate) async fn stop(clients: &Clients, id: &str, ask: Confirm<'_>) -> Resul
     let steps = emr.steps(id).await.map_err(refused)?;
     let open: Vec<String> =
         steps.iter().filter(|step| !step.state.is_over()).map(|step| step.id.clone()).collect();
-    let open_text = text::count(open.len(), "step");
+    let open_text = display::count(open.len(), "step");
     // The cluster may belong to others.
     let whose = if view.name.starts_with(OUR_NAME_PREFIX) { "" } else { ", which tablehaul did not launch" };
     ask(&format!("this cancels {open_text} and ends cluster {id} ({}){whose}", view.name))?;
@@ -122,7 +125,7 @@ pub(crate) async fn stop(clients: &Clients, id: &str, ask: Confirm<'_>) -> Resul
         // Ending it is what matters.
         match emr.cancel(id, &open).await {
             Ok(()) => wait_for_steps(&emr, id).await,
-            Err(error) => output::line(&format!("the steps could not be cancelled: {}", error.line)),
+            Err(error) => stderr::line(&format!("the steps could not be cancelled: {}", error.line)),
         }
     }
     let failed = |error: CallError| {

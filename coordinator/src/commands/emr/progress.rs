@@ -14,17 +14,14 @@ use emr::{
     view::{ClusterState, StepState},
 };
 use job::target::Target;
-use job_aws::Clients;
+use job_aws::{Clients, Policy};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::LaunchRequest;
 use crate::{
     commands::status::{FolderState, Unfinished, status_of},
-    output::{self, Bar},
-    progress::LINE_EVERY,
-    retry::retry_briefly,
+    output::{bar::Bar, display, progress::LINE_EVERY, stderr},
     store::Store,
-    text,
 };
 
 /// How often the journal is read. The engine writes to it as often.
@@ -98,11 +95,11 @@ impl Shown {
         };
         let message = match percent {
             Some(_) => message,
-            None => format!("{message} ({})", text::duration(self.began.elapsed())),
+            None => format!("{message} ({})", display::duration(self.began.elapsed())),
         };
         if self.is_terminal {
             self.has_bar = true;
-            output::show(Some(Bar {
+            stderr::show(Some(Bar {
                 template: if percent.is_some() {
                     "{prefix} {wide_bar} {percent:>3} %\n{msg}"
                 } else {
@@ -115,13 +112,13 @@ impl Shown {
             }));
         } else if percent.is_some() && self.line_at.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
             self.line_at = Some(Instant::now());
-            output::progress(&format!("{name}: {} %, {message}", percent.unwrap_or_default()));
+            stderr::progress(&format!("{name}: {} %, {message}", percent.unwrap_or_default()));
         }
     }
 
     fn hide(&mut self) {
         if std::mem::take(&mut self.has_bar) {
-            output::show(None);
+            stderr::show(None);
         }
     }
 }
@@ -141,8 +138,8 @@ fn describe(job: &Unfinished) -> String {
     let things = if job.kind == "export" { "segments" } else { "splits" };
     format!(
         "{}, {} items/s on average, {}/{} {things}{completing}{age}",
-        text::count_of(job.items, "item"),
-        text::rate(job.items_per_second),
+        display::count_of(job.items, "item"),
+        display::rate(job.items_per_second),
         job.tasks_done,
         job.tasks,
     )
@@ -178,7 +175,7 @@ async fn read(
         }
         let Some(Some(folder)) = folders.get(number) else { continue };
         let Target::S3 { bucket, .. } = folder else { continue };
-        if retry_briefly(|| clients.locate(bucket)).await.is_err() {
+        if Policy::Brief.retry(|| clients.locate(bucket)).await.is_err() {
             continue;
         }
         let Ok(status) = status_of(folder, &Store::new(folder, &clients)).await else { continue };

@@ -16,7 +16,7 @@ use super::{
     ended::cause,
     progress::Shown,
 };
-use crate::{failure::Failure, output};
+use crate::{failure::Failure, output::stderr};
 
 /// A launch and what it needs.
 pub(super) struct Watching<'a> {
@@ -71,7 +71,7 @@ impl Watching<'_> {
     fn tell(&self, launch: &mut Launch) {
         for note in launch.take_notes() {
             if !self.request.quiet {
-                output::line(&note);
+                stderr::line(&note);
             }
         }
     }
@@ -114,7 +114,7 @@ impl Watching<'_> {
             Checked::Plan(plan) => plan,
         };
         if !self.request.quiet {
-            output::lines(&plan);
+            stderr::lines(&plan);
         }
         let what = match &self.request.guest_of {
             Some(id) => format!("this adds {} to cluster {id}", steps(self.request)),
@@ -131,5 +131,5 @@ enum Confirmation {
 }
 
 fn steps(request: &LaunchRequest) -> String {
-    crate::text::count(request.steps.len(), "step")
+    crate::output::display::count(request.steps.len(), "step")
 }

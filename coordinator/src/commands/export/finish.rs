@@ -19,21 +19,25 @@ use job::{
     journal::{Fact, Run, Stopped},
     target::Target,
 };
+use job_aws::Policy;
 
 use super::report::{Report, Times};
 use super::resume::{advised, kept_text};
 use crate::{
-    cluster::Shutdown,
-    commit::{self, Marks},
+    aws::identity::TableCheck,
+    cluster::{
+        Shutdown,
+        fleet::{Fleet, during},
+    },
     failure::{Failure, FailureKind},
-    fleet::{Fleet, during},
-    history,
-    identity::TableCheck,
+    jobs::{
+        commit::{self, Marks},
+        history,
+        lifecycle::{Context, Ending, Kept, give_up},
+    },
     journal::{self, Journal},
-    lifecycle::{Context, Ending, Kept, give_up},
-    retry::retry,
+    output::display,
     store::Store,
-    text,
 };
 
 /// How long the last fact of a stopped export may take to be journaled. Together with [`EXPORT_REMOVAL_LIMIT`] and
@@ -273,10 +277,14 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
         let urls: Vec<String> = foreign.iter().map(|name| store.url(name)).collect();
         return Err(Failure::failed(format!(
             "another program wrote {} during the export: move that elsewhere",
-            text::and(&urls)
+            display::and(&urls)
         )));
     }
-    match retry(|| store.lost(&state.begin.job, state.files(), marks.is_some())).await.map_err(failed)? {
+    match Policy::Patient
+        .retry(|| store.lost(&state.begin.job, state.files(), marks.is_some()))
+        .await
+        .map_err(failed)?
+    {
         Some(lost) => Err(Failure::lost(lost)),
         None => Ok(()),
     }

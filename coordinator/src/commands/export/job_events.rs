@@ -5,7 +5,7 @@ use job::export_json::ExportJson;
 use job_aws::Clients;
 
 use super::{plan::DOLLARS_PER_MILLION_READ_UNITS, prepare::PreparedExport, report::Report};
-use crate::stream::{completed_export, plan_of};
+use crate::output::stream::{completed_export, plan_of};
 
 impl PreparedExport {
     /// The plan, with its text. `place` is the number of the table in the command, from 0, and that of all tables.

@@ -10,26 +10,30 @@ use job::{
     target::Target,
     visible::Line,
 };
-use job_aws::{Clients, FaultKind};
+use job_aws::{Clients, FaultKind, Policy};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::plan::{ExportOptions, ExportPlan, ExportPlanText, plan};
 use super::resume::difference;
 use crate::{
-    access,
+    aws::{
+        access,
+        dynamodb::{self, Note},
+        table::TableFacts,
+        table_settings,
+    },
     cluster::{ClusterOptions, WorkerSlots},
-    commit::{self, Marks},
-    dynamodb::{self, Note},
     failure::Failure,
-    folder_contents::{FolderContents, foreign_text},
+    jobs::{
+        commit::{self, Marks},
+        completeness::Complete,
+        folder_contents::{FolderContents, foreign_text},
+        lifecycle::Start,
+    },
     journal,
-    lifecycle::Start,
-    retry::retry_briefly,
+    output::display,
     store::Store,
-    table::TableFacts,
-    table_settings, text,
-    whole::Complete,
 };
 
 /// What the user asked for.
@@ -185,7 +189,7 @@ async fn prepare_one(
     note: Note<'_>,
 ) -> Result<(Todo, PreparedExport), Failure> {
     let refused = |fault| Failure::refused(&fault);
-    let described = retry_briefly(|| dynamodb::describe(clients, table)).await;
+    let described = Policy::Brief.retry(|| dynamodb::describe(clients, table)).await;
     let gone = match &described {
         Err(fault) if fault.kind == FaultKind::NotFound => read_already(request, table, clients).await,
         _ => None,
@@ -212,7 +216,7 @@ async fn prepare_one(
     }
     let todo = todo(request, &store, &facts, note).await?;
     if !is_gone && reader == Reader::ThisProcess {
-        retry_briefly(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
+        Policy::Brief.retry(|| dynamodb::try_scan(clients, table)).await.map_err(refused)?;
     }
     let (rate, rate_source) = facts.read_rate(request.rate);
     if rate.milli_per_second() == 0 {
@@ -307,7 +311,7 @@ async fn todo(
             let marks = Marks::journaled(store, &journaled);
             let foreign = commit::in_the_way(store, marks.as_ref()).await.map_err(refused)?;
             if !foreign.is_empty() {
-                let names = text::and(&foreign);
+                let names = display::and(&foreign);
                 return Err(Failure::refused(format!(
                     "{folder} holds an unfinished export, and {names}, which this export did not write: move that \
                      elsewhere and run the same command again, or choose another destination, or remove the \

@@ -8,7 +8,7 @@ use super::{
     ExportRequest,
     prepare::{Reader, Todo, prepare},
 };
-use crate::{cluster::WorkerSlots, failure::Failure, lifecycle::unless_stopped_before, stop::Stop};
+use crate::{cluster::WorkerSlots, failure::Failure, jobs::lifecycle::unless_stopped_before, stop::Stop};
 
 /// What is planned for one table.
 pub(crate) struct RemoteExportPlan {

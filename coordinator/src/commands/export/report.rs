@@ -6,7 +6,7 @@ use engine::export::Slowest;
 use job::{capacity::Rate, export_json::ExportJson, journal::Totals, visible::Line};
 use serde::Serialize;
 
-use crate::{access, text};
+use crate::{aws::access, output::display};
 
 /// The result of the export of one table.
 #[derive(Clone, Debug, Serialize)]
@@ -117,35 +117,35 @@ impl fmt::Display for Report {
         writeln!(out, "exported    {} to {}", Line(&self.table), Line(&self.destination))?;
         access::report_line(out, self.account.as_deref(), self.caller.as_deref())?;
         writeln!(out, "items       {}", self.items)?;
-        let size = text::bytes(self.bytes);
+        let size = display::bytes(self.bytes);
         if self.bytes == self.line_bytes {
-            writeln!(out, "size        {size} in {}", text::count(self.files, "file"))?;
+            writeln!(out, "size        {size} in {}", display::count(self.files, "file"))?;
         } else {
-            let lines = text::bytes(self.line_bytes);
+            let lines = display::bytes(self.line_bytes);
             writeln!(
                 out,
                 "size        {size} in {} ({lines} uncompressed)",
-                text::count(self.files, "file")
+                display::count(self.files, "file")
             )?;
         }
         writeln!(
             out,
             "read        {} units, {}/s average, limit {}/s ({})",
             self.read_units,
-            text::rate(self.mean_read_units_per_second),
-            text::rate(self.budget_read_units_per_second),
+            display::rate(self.mean_read_units_per_second),
+            display::rate(self.budget_read_units_per_second),
             Line(&self.budget_source)
         )?;
         writeln!(out, "throttles   {}, retries {}", self.throttles, self.retries)?;
         writeln!(out, "workers     {}, lost {}", self.workers, self.workers_lost)?;
         if let Some(slowest) = &self.slowest_segment {
-            let took = text::duration(Duration::from_secs_f64(slowest.seconds));
+            let took = display::duration(Duration::from_secs_f64(slowest.seconds));
             writeln!(
                 out,
                 "segments    {}; the slowest was {} with {} items in {took}",
                 self.segments, slowest.segment, slowest.items
             )?;
         }
-        write!(out, "time        {}", text::duration(Duration::from_secs_f64(self.seconds)))
+        write!(out, "time        {}", display::duration(Duration::from_secs_f64(self.seconds)))
     }
 }

@@ -10,9 +10,9 @@ use job::{
 
 use super::plan::ExportOptions;
 use crate::{
+    aws::table::TableFacts,
     failure::{Failure, FailureKind},
-    lifecycle,
-    table::TableFacts,
+    jobs::lifecycle,
 };
 
 /// The first fact of a new export.
@@ -110,7 +110,7 @@ pub(crate) fn advised(failure: Failure, folder: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::tests::described;
+    use crate::aws::table::tests::described;
     use job::{
         ids::JobId,
         spec::{Compression, NullSpelling},

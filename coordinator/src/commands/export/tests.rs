@@ -9,7 +9,7 @@ use job::layout;
 
 use super::*;
 use crate::{
-    folder_contents::FolderContents,
+    jobs::folder_contents::FolderContents,
     journal,
     store::{Fails, Faults, at_every_call},
 };

@@ -3,7 +3,7 @@
 use events::{Command, Completed, Plan, rounded};
 
 use super::{ImportReport, plan::DOLLARS_PER_MILLION_WRITE_UNITS, prepare::PreparedImport};
-use crate::stream::plan_of;
+use crate::output::stream::plan_of;
 
 impl PreparedImport {
     /// The plan, with its text.

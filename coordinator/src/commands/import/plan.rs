@@ -12,9 +12,9 @@ use job::{
 };
 
 use crate::{
+    aws::table::TableFacts,
     backup::Backup,
-    table::TableFacts,
-    text::{self, count, count_of},
+    output::display::{self, count, count_of},
 };
 
 /// US dollars for a million write request units of an on-demand table in us-east-1, standard table class (Amazon
@@ -61,7 +61,7 @@ impl fmt::Display for ImportPlanText<'_> {
         writeln!(out, "backup      {}{of_table}: {}", backup.kind, backup.formats)?;
         let files = count(backup.files.len(), "file");
         let items = backup.items.map(|items| format!(", {}", count_of(items, "item"))).unwrap_or_default();
-        writeln!(out, "size        {files}, {}{items}", text::bytes(bytes))?;
+        writeln!(out, "size        {files}, {}{items}", display::bytes(bytes))?;
         let does = match mode {
             WriteMode::Check => "nothing is written",
             WriteMode::Put if backup.is_incremental => "items are put and removed as the export says",
@@ -101,8 +101,8 @@ impl fmt::Display for CheckedText<'_> {
             0 => String::new(),
             number => format!(", {} rejected", count_of(*number, "line")),
         };
-        writeln!(out, "checked     {items}, {}{rejects}", text::bytes(counts.item_bytes))?;
-        writeln!(out, "time        about {} at that rate", text::duration(time(counts.units, limits)))?;
+        writeln!(out, "checked     {items}, {}{rejects}", display::bytes(counts.item_bytes))?;
+        writeln!(out, "time        about {} at that rate", display::duration(time(counts.units, limits)))?;
         // Removing an item costs by its size in the table, which is unknown before.
         let least = if counts.removed > 0 { "at least " } else { "" };
         write!(out, "cost        {least}{} write units", counts.units)?;
@@ -114,7 +114,7 @@ impl fmt::Display for CheckedText<'_> {
         if facts.writes.is_on_demand() {
             let least = counts.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_WRITE_UNITS;
             let most = limits.indexes.values().fold(least, |dollars, _| dollars + least);
-            write!(out, ": {}", text::price(least, most))?;
+            write!(out, ": {}", display::price(least, most))?;
             write!(out, " at ${DOLLARS_PER_MILLION_WRITE_UNITS} a million (us-east-1, on-demand)")
         } else {
             write!(out, ": nothing beyond the provisioned capacity")
@@ -142,7 +142,7 @@ pub(super) fn time(units: Units, limits: &Limits) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::tests::described;
+    use crate::aws::table::tests::described;
     use serde_json::json;
 
     fn checked(limits: &Limits, extra: &serde_json::Value) -> String {

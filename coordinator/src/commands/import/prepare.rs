@@ -8,66 +8,24 @@ use job::{
     ids::JobId,
     journal::BeginImport,
     object::Object,
-    spec::{AwsAccess, ImportSettings, RateSpec, WriteMode},
+    spec::{ImportSettings, WriteMode},
     split::Split,
     target::Target,
 };
-use job_aws::Clients;
+use job_aws::{Clients, Policy};
 
-use super::{backup_overlap, plan, rejects::RejectSink, resume};
+use super::{backup_overlap, plan, rejects::RejectSink, request::ImportRequest, resume};
 use crate::{
-    access::{self, bucket},
+    aws::{
+        access::{self, bucket},
+        dynamodb::{self, usable},
+        table::TableFacts,
+    },
     backup::{self, Backup},
-    cluster::{ClusterOptions, WorkerSlots},
-    dynamodb::{self, usable},
+    cluster::WorkerSlots,
     failure::Failure,
-    lifecycle::{Start, StateFolder},
-    retry::retry_briefly,
-    table::TableFacts,
+    jobs::lifecycle::{Start, StateFolder},
 };
-
-/// How much of a backup is checked before its first item is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Check {
-    /// Every line.
-    #[default]
-    All,
-    /// The first line of each file.
-    First,
-}
-
-/// What the user asked for.
-#[derive(Clone, Debug)]
-pub(crate) struct ImportRequest {
-    /// The folder of the backup.
-    pub folder: Target,
-    /// Name or ARN.
-    pub table: String,
-    /// The write rate.
-    pub rate: RateSpec,
-    /// Worker processes. By default they follow from the worker slots and the rate.
-    pub workers: Option<u32>,
-    /// The most lines that may be rejected.
-    pub max_rejects: u64,
-    /// Where the reject file goes.
-    pub rejects: Option<Object>,
-    /// What to do with the items. Never [`WriteMode::Check`].
-    pub mode: WriteMode,
-    /// Whether the user gave the mode, or it is the default.
-    pub is_mode_named: bool,
-    /// The state folder, which lets the same command resume.
-    pub state: Option<Target>,
-    /// Whether to discard the progress in the state folder.
-    pub restart: bool,
-    /// The time within which the command ends, complete or not.
-    pub deadline: Option<Duration>,
-    /// How much to check before writing.
-    pub check: Check,
-    /// Where workers run.
-    pub cluster: ClusterOptions,
-    /// How to reach AWS.
-    pub aws: AwsAccess,
-}
 
 /// An import that is ready to begin.
 pub(crate) struct PreparedImport {
@@ -201,7 +159,7 @@ pub(super) async fn prepare(
     }
     if kind != ImportRun::Remote {
         let write = || dynamodb::try_write(&clients, &request.table, request.mode);
-        retry_briefly(write).await.map_err(refused)?;
+        Policy::Brief.retry(write).await.map_err(refused)?;
     }
     let wished = request.workers.unwrap_or_else(|| slots.wanted(limits.table, plan::WRITE_UNITS_PER_WORKER));
     let state = resume::look(request, &clients).await?;

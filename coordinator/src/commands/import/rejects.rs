@@ -23,7 +23,12 @@ use job::{object::Object, split::Reject, visible};
 use job_aws::{Clients, Fault, FaultKind};
 use serde::Serialize;
 
-use crate::{failure::Failure, progress::Progress, stop::Stop, store::blocking, stream::Stream, text};
+use crate::{
+    failure::Failure,
+    output::{display, progress::Progress, stream::Stream},
+    stop::Stop,
+    store::blocking,
+};
 use destination::{Destination, DestinationError, RejectPath, check_through};
 pub(crate) use destination::{NAMES_FOLDER, names_folder};
 use file::RejectFile;
@@ -164,7 +169,7 @@ impl Rejects {
         let Some(mut sink) = self.shared.sink.lock().await.take() else { return Ok(()) };
         let Some(waiting) = self.shared.state().waiting.take() else { return Ok(()) };
         if waiting.left_out > 0 {
-            let number = text::count_of(waiting.left_out, "rejected line");
+            let number = display::count_of(waiting.left_out, "rejected line");
             (self.tell)(format!("note        {number} are not in {}: there were too many", sink.destination));
         }
         sink.end(waiting.bytes, is_done || waiting.noted > 0).await

@@ -8,7 +8,7 @@ use super::{
     ImportRequest,
     prepare::{ImportRun, prepare},
 };
-use crate::{cluster::WorkerSlots, failure::Failure, lifecycle::unless_stopped_before, stop::Stop};
+use crate::{cluster::WorkerSlots, failure::Failure, jobs::lifecycle::unless_stopped_before, stop::Stop};
 
 /// What is planned.
 pub(crate) struct RemoteImportPlan {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use job::{journal::Totals, visible::Line};
 
 use super::prepare::PreparedImport;
-use crate::{access, text};
+use crate::{aws::access, output::display};
 
 /// The result of the import of one backup.
 #[derive(Clone, Debug, Serialize)]
@@ -127,21 +127,21 @@ impl fmt::Display for ImportReport {
         if self.mode == "put-if-absent" {
             write!(out, ", {} kept", self.kept)?;
         }
-        writeln!(out, ", {} rejected", text::count_of(self.rejected, "line"))?;
-        let stored = text::bytes(self.bytes);
+        writeln!(out, ", {} rejected", display::count_of(self.rejected, "line"))?;
+        let stored = display::bytes(self.bytes);
         writeln!(
             out,
             "size        {} from {} in {}",
-            text::bytes(self.item_bytes),
+            display::bytes(self.item_bytes),
             stored,
-            text::count(self.files, "file")
+            display::count(self.files, "file")
         )?;
         writeln!(
             out,
             "written     {} units, {}/s average, limit {}/s ({})",
             self.write_units,
-            text::rate(self.mean_write_units_per_second),
-            text::rate(self.budget_write_units_per_second),
+            display::rate(self.mean_write_units_per_second),
+            display::rate(self.budget_write_units_per_second),
             self.budget_source
         )?;
         for (name, units) in &self.index_write_units {
@@ -149,7 +149,7 @@ impl fmt::Display for ImportReport {
         }
         writeln!(out, "throttles   {}, retries {}", self.throttles, self.retries)?;
         writeln!(out, "workers     {}, lost {}", self.workers, self.workers_lost)?;
-        let time = |seconds| text::duration(Duration::from_secs_f64(seconds));
+        let time = |seconds| display::duration(Duration::from_secs_f64(seconds));
         write!(out, "time        {}", time(self.seconds_writing))?;
         match self.seconds_checking {
             0.0 => Ok(()),

@@ -6,13 +6,13 @@ use job::{fingerprint::Fingerprint, journal::BeginImport, object::Object, split:
 use job_aws::Clients;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::prepare::ImportRequest;
+use super::request::ImportRequest;
 use crate::{
+    aws::table::TableFacts,
     failure::{Failure, FailureKind},
-    lifecycle::{StateFolder, new_job},
+    jobs::lifecycle::{StateFolder, new_job},
+    output::display,
     store::Store,
-    table::TableFacts,
-    text,
 };
 
 /// What the state folder holds, if one was given.
@@ -93,7 +93,7 @@ fn difference(before: &BeginImport, now: &BeginImport) -> Option<String> {
         return Some(format!("of another folder, {}", before.source.escape_debug()));
     }
     if before.fingerprint != now.fingerprint || before.splits != now.splits {
-        let splits = text::count_of(u64::from(before.splits), "split");
+        let splits = display::count_of(u64::from(before.splits), "split");
         return Some(format!("of a backup that has changed since (it had {splits})"));
     }
     None

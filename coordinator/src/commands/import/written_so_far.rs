@@ -7,7 +7,7 @@ use job::{spec::WriteMode, split::Counts};
 
 use crate::{
     failure::{Failure, FailureKind},
-    text::count_of,
+    output::display::count_of,
 };
 
 /// Appended to the failure of an import that failed after its last line.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use job::export_json::ExportJson;
 use serde_json::{Map, Value, json};
 
-use crate::stream::completed_export;
+use crate::output::stream::completed_export;
 
 /// What the report says of what it lacks.
 const NOTE_OF_STATUS: &str = "The export is complete, but its process ended before it could write the report. Items \

@@ -14,7 +14,12 @@ use job::{
 use tokio_util::sync::CancellationToken;
 
 use super::{FolderState, Status, status_of};
-use crate::{failure::Failure, history, store::Store, text, waits::unless_silent};
+use crate::{
+    failure::Failure,
+    jobs::history,
+    output::{display, waits::unless_silent},
+    store::Store,
+};
 
 /// The time between two looks.
 const REDRAW_FOLDER_EVERY: Duration = Duration::from_secs(3);
@@ -105,7 +110,7 @@ fn block(state: &JobState) -> String {
         let _ = writeln!(
             out,
             "resumed     {} and {done} of {all} tasks were done",
-            text::count_of(resumed.items, "item")
+            display::count_of(resumed.items, "item")
         );
     }
     if let Some(status) = &state.status {
@@ -133,22 +138,23 @@ fn progress(out: &mut String, status: &JobStatus) {
     let about = if status.is_estimate { "≈ " } else { "" };
     let percent = status.percent.map_or_else(|| "? %".to_owned(), |percent| format!("{about}{percent:.1} %"));
     let left = status.seconds_left.and_then(|seconds| Duration::try_from_secs_f64(seconds.min(1e12)).ok());
-    let left = left.map(|left| format!(", {} left", text::duration(left))).unwrap_or_default();
+    let left = left.map(|left| format!(", {} left", display::duration(left))).unwrap_or_default();
     let (done, all) = (status.tasks.done, status.tasks.all);
     let _ = writeln!(out, "{phase:<11} {}: {percent}, {done} of {all} {things}{left}", Line(&status.table));
-    let items = text::count_of(status.items, "item");
+    let items = display::count_of(status.items, "item");
     let (items_rate, bytes_rate) =
-        (text::rate(status.items_per_second), text::rate(status.bytes_per_second / 1e6));
-    let size = text::bytes(status.bytes);
+        (display::rate(status.items_per_second), display::rate(status.bytes_per_second / 1e6));
+    let size = display::bytes(status.bytes);
     let _ = writeln!(out, "done        {items}, {size}; {items_rate} items/s, {bytes_rate} MB/s");
     if status.phase != Phase::Checking {
         let (used, budget) =
-            (text::rate(status.units_per_second), text::rate(status.budget_units_per_second));
-        let _ = writeln!(out, "units       {used} of {budget} units/s, {} in all", text::rate(status.units));
+            (display::rate(status.units_per_second), display::rate(status.budget_units_per_second));
+        let _ =
+            writeln!(out, "units       {used} of {budget} units/s, {} in all", display::rate(status.units));
     }
     for resource in status.resources.iter().filter(|resource| resource.index.is_some()) {
         let (used, most) =
-            (text::rate(resource.units_per_second), text::rate(resource.limit_units_per_second));
+            (display::rate(resource.units_per_second), display::rate(resource.limit_units_per_second));
         let sets = if resource.is_binding { ", which sets the pace" } else { "" };
         let name = resource.index.as_deref().unwrap_or_default();
         let _ = writeln!(out, "index       {}: {used} of {most} units/s{sets}", Line(name));

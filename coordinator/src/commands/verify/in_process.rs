@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use job::verify::{FileFound, StoredFile};
-use job_aws::{Ahead, Fault, FaultKind};
+use job_aws::{Ahead, Fault, FaultKind, Policy};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use verify::{Checks, Expected, Files, Means, Opened};
@@ -16,7 +16,6 @@ use verify::{Checks, Expected, Files, Means, Opened};
 use super::progress::Tally;
 use crate::{
     cluster::cores,
-    retry::retry,
     store::{Entry, Readable, Store},
 };
 
@@ -36,7 +35,7 @@ impl Files for Store {
 
     async fn get_range(&self, file: &StoredFile, range: Range<u64>) -> Result<Bytes, Fault> {
         let entry = entry(file);
-        retry(|| (**self).get_range(&entry, range.clone())).await
+        Policy::Patient.retry(|| (**self).get_range(&entry, range.clone())).await
     }
 
     fn read_fault(&self, file: &StoredFile, error: io::Error) -> Fault {

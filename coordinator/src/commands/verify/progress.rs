@@ -13,11 +13,7 @@ use std::{
 
 use events::{Phase, Status, TaskKind, Tasks, rounded};
 
-use crate::{
-    output::{self, Bar},
-    stream::Stream,
-    text,
-};
+use crate::output::{bar::Bar, display, stderr, stream::Stream};
 
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -107,7 +103,7 @@ impl Tally {
         loop {
             let position = self.read_bytes.load(Ordering::Relaxed);
             let (length, message) = (self.bytes, self.to_string());
-            output::show(Some(Bar { template, length, position, message, ..Bar::default() }));
+            stderr::show(Some(Bar { template, length, position, message, ..Bar::default() }));
             tokio::time::sleep(REDRAW_EVERY).await;
         }
     }
@@ -116,7 +112,7 @@ impl Tally {
         let started = Instant::now();
         loop {
             tokio::time::sleep(LINE_EVERY).await;
-            output::progress(&format!("verify: {self} in {}", text::duration(started.elapsed())));
+            stderr::progress(&format!("verify: {self} in {}", display::duration(started.elapsed())));
         }
     }
 }
@@ -129,8 +125,8 @@ impl std::fmt::Display for Tally {
         write!(
             out,
             "{} of {}, {checked} of {files} files, {defects} defects",
-            text::bytes(read),
-            text::bytes(all)
+            display::bytes(read),
+            display::bytes(all)
         )
     }
 }
@@ -140,6 +136,6 @@ struct Gone;
 
 impl Drop for Gone {
     fn drop(&mut self) {
-        output::show(None);
+        stderr::show(None);
     }
 }

@@ -26,14 +26,14 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{VerifyRequest, workers::expected_items};
 use crate::{
     failure::{Failure, FailureKind},
-    history,
+    jobs::{
+        history,
+        lifecycle::{self, ACQUIRE_GRACE, InStateFolder, OpenedJob, Start, StateFolder, acquire, new_job},
+    },
     journal::Journal,
-    lifecycle::{self, ACQUIRE_GRACE, InStateFolder, OpenedJob, Start, StateFolder, acquire, new_job},
-    output::events::TOOL,
-    progress::Progress,
+    output::{TOOL, display::count, progress::Progress},
     stop::Stop,
     store::{Store, blocking},
-    text::count,
 };
 
 /// How long it may take to journal that the result has been shown.

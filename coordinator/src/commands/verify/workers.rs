@@ -19,15 +19,18 @@ use verify::key_bytes;
 
 use super::{Job, Resumable, Verified, VerifyRequest, new_seed};
 use crate::{
-    access::bucket,
-    cluster::{ClusterChoice, ClusterKind, ClusterOptions, Shutdown, WORKER_MIB, cores, worker_binary},
+    aws::access::bucket,
+    cluster::{
+        ClusterChoice, ClusterKind, ClusterOptions, Shutdown, WORKER_MIB, cores, fleet::Fleet, worker_binary,
+    },
     driver::{Call, Driver, Effects},
     failure::{Failure, FailureKind},
-    fleet::Fleet,
-    lifecycle::run_pass,
+    jobs::lifecycle::run_pass,
+    output::{
+        display::{self, count},
+        stream::plan_of,
+    },
     stop::Stop,
-    stream::plan_of,
-    text::{self, count},
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -63,7 +66,7 @@ impl WorkerPlan {
 
     /// The plan as text.
     pub(super) fn text(&self, files: &[StoredFile]) -> String {
-        let (files, bytes) = (count(files.len(), "file"), text::bytes(bytes_of(files)));
+        let (files, bytes) = (count(files.len(), "file"), display::bytes(bytes_of(files)));
         let workers = count(self.workers as usize, "worker");
         format!("work        {files}, {bytes}, {workers}\ncluster     {}", self.cluster.text())
     }

@@ -4,7 +4,7 @@ use events::{Command, Event, JobState, Line, Plan, SCHEMA, Status};
 use job::quantity;
 use serde_json::{Map, Value, json};
 
-use crate::{observers::command_state::CommandState, output::events::TOOL};
+use crate::{observers::command_state::CommandState, output::TOOL};
 
 /// The longest JSON. SNS takes messages of 256 KiB (API reference of `Publish`).
 const LONGEST_JSON: usize = 200_000;

@@ -5,41 +5,14 @@
 //! mounted over them, while a job runs.
 
 use std::{
-    fs::{self, File, Metadata, TryLockError},
+    fs::{self, TryLockError},
     io,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
 use super::path::{new_or_own, own};
-
-/// A lock that this process holds until it is [unlocked](unlock) or dropped.
-#[derive(Debug)]
-pub(crate) struct Held {
-    file: File,
-    path: PathBuf,
-}
-
-impl Held {
-    /// Whether the lock file at its path is this one.
-    pub(super) fn is_in_place(&self) -> io::Result<bool> {
-        is_at(&self.file, &self.path)
-    }
-}
-
-/// The result of trying to lock.
-#[derive(Debug)]
-pub(crate) enum Lock {
-    /// This process holds the lock.
-    Held(Arc<Held>),
-    /// Another process holds it.
-    Busy,
-    /// Nobody holds it.
-    Free,
-    /// The storage has no locks.
-    None,
-}
+use crate::store::lock::{Held, Lock, is_at};
 
 /// Tries to lock a file. Creates the file if `create`; otherwise a missing file counts as free. Does not follow links.
 pub(super) fn lock(path: &Path, create: bool) -> io::Result<Lock> {
@@ -92,18 +65,6 @@ pub(super) fn unlock(held: &Held) {
         let _ = fs::remove_file(&held.path);
     }
     let _ = held.file.unlock();
-}
-
-/// Whether a path leads to an open file. No other file gets its inode number while it is open.
-pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
-    match fs::symlink_metadata(path) {
-        Ok(there) => Ok(id(there) == id(file.metadata()?)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(false)
-        }
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,9 @@ use std::{fs, io, sync::atomic::Ordering, time::Duration};
 use job::{ids::JobId, layout};
 use job_aws::Fault;
 
-use super::{
-    Directory, TEMPORARY, fault,
-    lock::{self, Lock},
-    path::is_temporary,
-};
+use super::{Directory, TEMPORARY, fault, lock, path::is_temporary};
+
+use crate::store::lock::Lock;
 
 impl Directory {
     pub(super) fn age(&self, name: &str) -> Result<Option<Duration>, Fault> {

@@ -13,33 +13,17 @@ use std::{
 use engine::part_files::PartFile;
 use job::{ids::UploadId, layout};
 use job_aws::{Fault, FaultKind};
-use nix::sys::{
-    statfs::{self, FsType, fstatfs},
-    statvfs::statvfs,
-};
+use nix::sys::statvfs::statvfs;
 
 use super::{
     Directory, fault,
-    lock::is_at,
+    file_system::{OF_ONE_MACHINE, SHARE_BLOCKS, is_one_of},
     path::{length, other_at, own, sync_directory, temporary},
     remove,
     thread::note_progress,
     written::{Reading, check_written},
 };
-use crate::text;
-
-/// File systems of a single machine. If a lock is free there, the process that held it no longer has the file open. On
-/// a network file system that is not certain.
-pub(super) const OF_ONE_MACHINE: [FsType; 6] = [
-    statfs::EXT4_SUPER_MAGIC,
-    statfs::XFS_SUPER_MAGIC,
-    statfs::BTRFS_SUPER_MAGIC,
-    statfs::F2FS_SUPER_MAGIC,
-    statfs::TMPFS_MAGIC,
-    statfs::OVERLAYFS_SUPER_MAGIC,
-];
-/// File systems on which a copy can share the blocks of the original (`copy_file_range(2)`) and then needs no space.
-const SHARE_BLOCKS: [FsType; 2] = [statfs::XFS_SUPER_MAGIC, statfs::BTRFS_SUPER_MAGIC];
+use crate::{output::display, store::lock::is_at};
 
 impl Directory {
     /// Creates the equivalent of an upload ID. It makes the hidden name unique among all coordinators.
@@ -152,8 +136,8 @@ impl Directory {
                 "a worker may still write to {}, so it must be copied: needs {}, free {}; make room and run \
                  the same command again",
                 hidden.display(),
-                text::bytes(needed),
-                text::bytes(free)
+                display::bytes(needed),
+                display::bytes(free)
             ),
         ))
     }
@@ -246,10 +230,6 @@ fn is_nobodys(opened: &File, hidden: &Path, file: &PartFile) -> io::Result<bool>
     // With another hard link it may be something else as well.
     let is_alone = opened.metadata()?.nlink() == 1;
     Ok(is_locked && is_alone && opened.try_lock().is_ok() && is_at(opened, hidden)?)
-}
-
-pub(super) fn is_one_of(types: &[FsType], opened: &File) -> bool {
-    fstatfs(opened).is_ok_and(|known| types.contains(&known.filesystem_type()))
 }
 
 /// Refuses anything but a regular file or nothing.

@@ -15,7 +15,7 @@ use job_aws::{Fault, FaultKind};
 
 use super::{
     fault,
-    parts::{OF_ONE_MACHINE, is_one_of},
+    file_system::{OF_ONE_MACHINE, is_one_of},
     thread::NotesProgress,
 };
 

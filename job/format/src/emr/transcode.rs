@@ -7,11 +7,13 @@
 
 use job::spec::NullSpelling;
 
-use crate::json::{
-    Problem, ScanPage,
-    escape::check_utf8,
-    reply::{ReplyFields, any_value, expect, field_name},
-    walk::{Dialect, SECOND_NULL, Step, Stopped, Walk, skip_white_space},
+use crate::{
+    json::{
+        Problem,
+        escape::check_utf8,
+        walk::{Dialect, SECOND_NULL, Step, Stopped, Walk, skip_white_space},
+    },
+    scan_reply::{ReplyFields, ScanPage, any_value, expect, field_name},
 };
 
 /// Why the bytes are not a Scan reply.
@@ -302,8 +304,8 @@ mod tests {
     fn nesting_is_bounded() {
         let nested =
             |levels| format!(r#"[{{"a":{}{{"S":""}}{}}}]"#, r#"{"L":["#.repeat(levels), "]}".repeat(levels));
-        assert!(lines_of(&nested(crate::item::MAX_NESTING), 1).is_ok());
-        assert_eq!(lines_of(&nested(crate::item::MAX_NESTING + 1), 1), Err(Problem::TooDeep));
+        assert!(lines_of(&nested(crate::limits::MAX_NESTING), 1).is_ok());
+        assert_eq!(lines_of(&nested(crate::limits::MAX_NESTING + 1), 1), Err(Problem::TooDeep));
         assert_eq!(lines_of(&nested(1_000_000), 1), Err(Problem::TooDeep));
     }
 

@@ -4,10 +4,7 @@
 //! this looks for brackets outside of strings and comments, and for nothing else. What it takes for a string must be a
 //! string for the library, too. Hence it refuses s-expressions, which may contain almost anything.
 
-use crate::{
-    item::{ItemError, MAX_NESTING},
-    request::RequestError,
-};
+use crate::{item::ItemError, limits::MAX_NESTING, request::RequestError};
 
 /// The most nested brackets: those of the deepest item, and of the line, the item itself and a set.
 const MAX_BRACKETS: usize = MAX_NESTING + 3;

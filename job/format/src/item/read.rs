@@ -9,8 +9,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{AttributeValue, Item, ItemError, MAX_NESTING};
-use crate::json::escape::has_lone_surrogate;
+use super::{AttributeValue, Item, ItemError};
+use crate::{json::escape::has_lone_surrogate, limits::MAX_NESTING};
 
 #[derive(Clone, Copy)]
 enum Source {

@@ -12,7 +12,7 @@ use super::{
     escape::{self, Escape, Spelling},
     kind::Kind,
 };
-use crate::item::MAX_NESTING;
+use crate::limits::MAX_NESTING;
 
 /// The text after `true` where a NULL has both spellings.
 pub(crate) const SECOND_NULL: &[u8] = br#","nULLValue":true"#;

@@ -8,19 +8,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use job::schema::{IndexKeys, KeyAttribute, KeyKind};
 
-use super::{MAX_ITEM_BYTES, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, RequestError, number::Number};
+use super::RequestError;
 use crate::{
     item::{AttributeValue, Item},
     json::kind::Kind,
+    limits::{MAX_ITEM_BYTES, MAX_LEVELS, MAX_NAME_BYTES, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES},
+    number::Number,
 };
-
-/// The most levels of nesting. The value of an attribute is on the first level, the elements of a list or map in it are
-/// on the second (`BatchWriteItem` accepts a string within 31 maps and refuses one within 32).
-pub(super) const MAX_LEVELS: usize = 32;
-
-/// The most bytes of the name of an attribute or map element. The guide says "up to 64 KB"; the service's message is
-/// "Attribute name is too large, must be less than 65536 bytes".
-pub(super) const MAX_NAME_BYTES: usize = 65_535;
 
 /// Whether a name may have this many bytes. An empty name is refused at any depth ("Empty attribute name").
 #[inline]

@@ -1,6 +1,6 @@
-//! Numbers within a line: the same results as [`Number`](super::number::Number), without copying the digits.
+//! Numbers within a line: the same results as [`Number`](crate::number::Number), without copying the digits.
 
-use super::number::{EXPONENTS, MAX_DIGITS};
+use crate::number::{EXPONENTS, MAX_DIGITS};
 
 /// The most digits of an exponent. Longer ones are rare, and left to the slow path.
 const MAX_EXPONENT_DIGITS: usize = 4;
@@ -80,7 +80,7 @@ impl<'a> Decimal<'a> {
         self.digits.iter().copied().filter(|&byte| byte != b'.')
     }
 
-    /// Appends the same bytes as [`Number::write_identity`](super::number::Number::write_identity).
+    /// Appends the same bytes as [`Number::write_identity`](crate::number::Number::write_identity).
     pub(super) fn write_identity(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.is_negative));
         out.extend_from_slice(&self.exponent.to_be_bytes());
@@ -122,8 +122,9 @@ fn read_exponent(text: &[u8]) -> Option<(i64, &[u8])> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::number::Number, *};
+    use super::*;
     use crate::item::AttributeValue;
+    use crate::number::Number;
 
     fn whole(text: &str) -> Option<Decimal<'_>> {
         Decimal::read(text.as_bytes()).and_then(|(decimal, after)| after.is_empty().then_some(decimal))

@@ -11,11 +11,12 @@ use job::{
 };
 
 use super::{
-    Checked, Encoded, Encoder, MAX_ITEM_BYTES, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES, Wanted,
+    Checked, Encoded, Encoder, Wanted,
     decimal::Decimal,
     scan::{self, Facts, KeyText},
     text,
 };
+use crate::limits::{MAX_ITEM_BYTES, MAX_PARTITION_KEY_BYTES, MAX_SORT_KEY_BYTES};
 
 /// The fields of a line of a DynamoDB export.
 #[derive(Default)]

@@ -13,7 +13,7 @@ use job::schema::{KeyAttribute, KeyKind, KeySchema};
 
 use super::{
     Table,
-    check::{MAX_LEVELS, Watched, is_name},
+    check::{Watched, is_name},
     decimal::Decimal,
     text,
     unique::Hashes,
@@ -26,6 +26,7 @@ use crate::{
         kind::Kind,
         walk::{SECOND_NULL, between},
     },
+    limits::MAX_LEVELS,
 };
 
 /// The `VALUE` of `{"nULLValue":true}`, which DynamoDB calls `NULL`. The range counts from the brace.

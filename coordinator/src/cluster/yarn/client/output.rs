@@ -1,7 +1,7 @@
 //! Parses the output of the submitting command line by line. Lines are recognised by their words, not by their
 //! prefixes, which depend on each cluster's log4j.properties.
 
-use super::refusal;
+use super::{log_line::message, refusal};
 
 /// How many lines are kept to explain why a job could not be submitted.
 const LINES_KEPT: usize = 20;
@@ -125,22 +125,6 @@ impl ClientOutput {
 /// Whether a line says how far the tasks are: ` map 35% reduce 0%`. The command writes one when that changes.
 pub(crate) fn is_progress(line: &str) -> bool {
     line.contains(" map ") && line.contains("% reduce ")
-}
-
-/// The message of a log line, after level and class. `None` if it is not a log line.
-pub(super) fn message(line: &str) -> Option<&str> {
-    let level = ["INFO", "WARN", "ERROR", "FATAL", "DEBUG"];
-    let mut words = line.split_whitespace().take(5);
-    if !words.any(|word| level.contains(&word.trim_matches(['[', ']']))) {
-        return None;
-    }
-    // `2026-11-25 02:23:07,266 INFO mapreduce.Job: Task Id …`. The class may be missing.
-    let start = level.iter().filter_map(|level| line.find(level).map(|at| at + level.len())).min()?;
-    let rest = line[start..].trim_start_matches([']', ' ']);
-    Some(match rest.split_once(": ") {
-        Some((class, message)) if !class.contains(' ') => message,
-        _ => rest,
-    })
 }
 
 fn is_stack(line: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Why a job could not be submitted, from the last lines of the command. Common reasons are explained with their
 //! remedy; others are quoted.
 
-use super::output::message;
+use super::log_line::message;
 
 /// Messages of Hadoop and their meanings. The first match counts. The texts are those of Hadoop 3.4, and of 2.7 to 3.3
 /// where they differ.

@@ -22,10 +22,12 @@ use tokio::{
 };
 
 use crate::{
+    aws::{
+        identity::TableIdentity,
+        table::{TableFacts, tests::described},
+    },
     cluster::{ClusterChoice, ClusterKind, ClusterOptions},
-    identity::TableIdentity,
     store::Store,
-    table::{TableFacts, tests::described},
 };
 
 const FILES: u32 = 3;

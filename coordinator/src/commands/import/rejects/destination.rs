@@ -20,7 +20,7 @@ use super::{
     super::backup_overlap::{IS_MARK, is_mark},
     mount::is_mount_point,
 };
-use crate::text::no_file_in;
+use crate::output::display::no_file_in;
 
 /// The most links that the kernel follows (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;

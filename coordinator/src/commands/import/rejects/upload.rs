@@ -10,13 +10,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::base64;
 use bytes::Bytes;
 use job::spec::S3Settings;
-use job_aws::{Clients, Fault, FaultKind};
+use job_aws::{Clients, Fault, FaultKind, Policy};
 
-use crate::{
-    failure::Failure,
-    retry::{retry, retry_briefly},
-    store::s3_fault,
-};
+use crate::{failure::Failure, store::s3_fault};
 
 /// The least bytes of a part, except the last one (S3 requires 5 MiB). The size doubles every [`PARTS_OF_A_SIZE`]
 /// parts, up to 64 MiB, so that the 10,000 parts that S3 allows hold 300 GB.
@@ -81,7 +77,7 @@ impl Upload {
         };
         let url = upload.url();
         let refused = |why: &str| Failure::refused(format!("--rejects {url}: {why}"));
-        upload.found = match retry_briefly(|| upload.look()).await {
+        upload.found = match Policy::Brief.retry(|| upload.look()).await {
             Ok(None) => ExistingObject::Nothing,
             Ok(Some((length, _))) if length > 0 && !is_ours => {
                 return Err(refused("exists already; name another object or remove it"));
@@ -145,7 +141,7 @@ impl Upload {
             return Ok(id.clone());
         }
         let this = &*self;
-        let id = retry(|| this.try_open()).await?;
+        let id = Policy::Patient.retry(|| this.try_open()).await?;
         self.id = Some(id.clone());
         Ok(id)
     }
@@ -189,7 +185,7 @@ impl Upload {
         }
         let id = self.open().await?;
         let this = &*self;
-        let part = retry(|| this.try_part(&id, &bytes)).await?;
+        let part = Policy::Patient.retry(|| this.try_part(&id, &bytes)).await?;
         self.parts.push(part);
         self.bytes += bytes.len() as u64;
         self.in_hand = None;
@@ -218,7 +214,7 @@ impl Upload {
         }
         if self.id.is_none() && self.in_hand.is_none() {
             let (this, bytes) = (&*self, Bytes::from(rest));
-            return match retry(|| this.try_put(&bytes)).await {
+            return match Policy::Patient.retry(|| this.try_put(&bytes)).await {
                 Ok(()) => Ok(()),
                 Err(fault) => this.unless_done(fault, bytes.len() as u64, Some(&bytes)).await,
             };
@@ -228,7 +224,7 @@ impl Upload {
             self.write(rest).await?;
         }
         let this = &*self;
-        match retry(|| this.try_complete()).await {
+        match Policy::Patient.retry(|| this.try_complete()).await {
             Ok(()) => Ok(()),
             Err(fault) => this.unless_done(fault, this.bytes, None).await,
         }
