@@ -149,8 +149,16 @@ fn logs_are_refused_where_they_do_not_belong_and_a_dry_run_writes_none() {
             &[&format!("--logs file://{}: lies in file://{}", within.display(), folder.display())],
         );
         let import = Tablehaul::import(&folder, "Forum", forum()).arg("--logs").arg(&within).run();
-        says(&import, 2, &["which is for the backup or the state of the job alone: give another folder"]);
+        says(&import, 2, &["which is for the backup or the state of the job alone: choose another place"]);
     }
+    // The events are opened first, so their folder must exist.
+    fs::create_dir(&folder).expect("a folder");
+    for option in ["--metrics-file", "--events"] {
+        let verify = Tablehaul::new([Path::new("verify"), &folder]).arg(option).arg(folder.join("observed")).run();
+        let within = format!("{option} file://{0}/observed: lies in file://{0}, which is for", folder.display());
+        says(&verify, 2, &[&within, "choose another place"]);
+    }
+    fs::remove_dir_all(&folder).expect("the folder");
     let options = ["--notify", "http://127.0.0.1:9/x", "--dry-run"];
     place.export("Forum", forum()).arg("--logs").arg(&logs).args(options).run().succeeded();
     place.is_untouched();

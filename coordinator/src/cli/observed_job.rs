@@ -1,5 +1,7 @@
 //! Starts the observers of a job: logs, notifications, metrics.
 
+use std::path::Path;
+
 use job::{spec::AwsAccess, target::Target};
 
 use super::args::Show;
@@ -7,10 +9,10 @@ use crate::{
     commands::{export::ExportRequest, import::ImportRequest, verify::VerifyRequest},
     failure::Failure,
     observers::{self, ObserverOptions},
-    output::{progress::Progress, stream::Stream},
+    output::{self, progress::Progress, stream::Stream},
 };
 
-/// What the logs of a job are called, and where they must not be.
+/// What the logs of a job are called, and where nothing that observes it may be written.
 pub(super) struct ObservedJob {
     /// The first part of the name of their folder.
     name: String,
@@ -54,7 +56,7 @@ fn name_of(table: &str) -> String {
 /// Starts the observers that the user asked for. A dry run does nothing.
 ///
 /// # Errors
-/// Fails if the logs would lie in a folder of the job, or the file for metrics can't be written.
+/// Fails if logs, metrics or events would lie in a folder of the job, or the file for metrics can't be written.
 pub(super) fn begin(
     show: &Show,
     access: &AwsAccess,
@@ -74,14 +76,22 @@ pub(super) fn begin_with(
     job: &ObservedJob,
     stream: &Stream,
 ) -> Result<(), Failure> {
-    if let Some(logs) = &options.logs
-        && let Some(folder) = job.folders.iter().find(|folder| logs.is_within(folder))
-    {
-        // Others would take them for data, or the folder for one with foreign files.
-        return Err(Failure::usage(format!(
-            "--logs {logs}: lies in {folder}, which is for the backup or the state of the job alone: give another \
-             folder"
-        )));
+    let file = |path: &Path| Some(Target::File { dir: std::path::absolute(path).ok()? });
+    let places = [
+        ("--logs", options.logs.clone()),
+        ("--metrics-file", options.metrics_file.as_deref().and_then(file)),
+        ("--events", output::events::file().and_then(file)),
+    ];
+    for (option, place) in places {
+        if let Some(place) = place
+            && let Some(folder) = job.folders.iter().find(|folder| place.is_within(folder))
+        {
+            // Others would take it for data, or the folder for one with foreign files.
+            return Err(Failure::usage(format!(
+                "{option} {place}: lies in {folder}, which is for the backup or the state of the job alone: choose \
+                 another place"
+            )));
+        }
     }
     observers::begin(options, access, job.name.clone(), stream)
 }

@@ -45,6 +45,8 @@ struct EventSink {
     queue: Mutex<EventQueue>,
     changed: Condvar,
     is_stdout: bool,
+    /// As it was given.
+    path: PathBuf,
 }
 
 /// From now on events are written to this file, or to standard output if it is `-`. An existing file is continued.
@@ -55,13 +57,19 @@ pub(crate) fn write_to(place: &Path) -> io::Result<()> {
     let is_stdout = place.as_os_str() == "-";
     let writer = if is_stdout { EventWriter::stdout() } else { EventWriter::file(place)? };
     let queue = Mutex::new(EventQueue::new(TOOL.to_owned()));
-    let sink = Arc::new(EventSink { queue, changed: Condvar::new(), is_stdout });
+    let path = place.to_owned();
+    let sink = Arc::new(EventSink { queue, changed: Condvar::new(), is_stdout, path });
     let theirs = sink.clone();
     // Not joined: a write that nobody reads never returns.
     thread::Builder::new().name(EVENTS_THREAD.into()).spawn(move || theirs.write_all(writer))?;
     LazyLock::force(&BEGAN);
     let _ = SINK.set(sink);
     Ok(())
+}
+
+/// The file that events are written to, as it was given.
+pub(crate) fn file() -> Option<&'static Path> {
+    SINK.get().filter(|sink| !sink.is_stdout).map(|sink| sink.path.as_path())
 }
 
 /// Whether events are written to standard output, so that nothing else may be.
