@@ -58,7 +58,7 @@ impl OutputFormat {
     /// All formats.
     pub const ALL: [Self; 1] = [Self::EmrLines];
 
-    /// Its name on the wire.
+    /// Its name on the wire and in plans.
     pub const fn name(self) -> &'static str {
         match self {
             Self::EmrLines => "emr-lines",
@@ -71,6 +71,11 @@ impl OutputFormat {
         *self == Self::default()
     }
 }
+
+// Compiles only if this names each format. `ALL` must have it, too.
+const _: () = match OutputFormat::ALL[0] {
+    OutputFormat::EmrLines => (),
+};
 
 impl FromStr for OutputFormat {
     type Err = UnknownName;

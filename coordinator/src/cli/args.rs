@@ -331,6 +331,8 @@ impl ExportArgs {
         let Self { mut names, consistent, segments, workers, compress, null, .. } = self;
         let destination = names.pop().filter(|_| !names.is_empty());
         let destination = destination.ok_or(ArgumentError::NoDestination)?;
+        // Compiles as long as there is nothing to choose. A second format needs an option.
+        let [format] = OutputFormat::ALL;
         Ok(ExportRequest {
             tables: tables(names)?,
             destination: target(&destination)?,
@@ -339,7 +341,7 @@ impl ExportArgs {
                 segments,
                 workers,
                 consistent,
-                format: OutputFormat::default(),
+                format,
                 compression: compress,
                 null,
                 null_default: NullSpelling::Single,

@@ -130,8 +130,10 @@ impl std::fmt::Display for ExportPlanText<'_> {
         };
         let reads = if options.consistent { "strongly" } else { "eventually" };
         writeln!(out, "export      {} ({size})", Line(&facts.name))?;
-        let format = match options.format {
-            OutputFormat::EmrLines => "",
+        let format = if options.format.is_default() {
+            String::new()
+        } else {
+            format!(", format {}", options.format.name())
         };
         let nulls = match options.null() {
             NullSpelling::Single => "",
