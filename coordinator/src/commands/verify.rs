@@ -68,8 +68,8 @@ pub(crate) struct VerifyRequest {
 /// The result of the verification of a backup.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Verified {
-    /// The table that was exported; `a table` if the backup does not say which.
-    pub(crate) table: String,
+    /// The table that was exported, if the backup says which.
+    pub(crate) table: Option<String>,
     pub(crate) folder: String,
     /// What the backup is, unless it is an export of tablehaul: who made it, formats and codecs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,9 +87,16 @@ pub(crate) struct Verified {
     pub(crate) seconds: f64,
 }
 
+impl Verified {
+    /// The table in texts.
+    fn table_text(&self) -> &str {
+        self.table.as_deref().unwrap_or("a table")
+    }
+}
+
 impl fmt::Display for Verified {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "verified    {} in {}", Line(&self.table), Line(&self.folder))?;
+        writeln!(out, "verified    {} in {}", Line(self.table_text()), Line(&self.folder))?;
         if let Some(backup) = &self.backup {
             writeln!(out, "backup      {backup}")?;
         }
@@ -105,7 +112,8 @@ impl fmt::Display for Verified {
         }
         match self.defects.len() {
             0 => writeln!(out, "defects     none")?,
-            _ => writeln!(out, "defects     {}", self.defects.len())?,
+            // One of them may say how many others there are in its file.
+            lines => writeln!(out, "defects     {}", display::count(lines, "line"))?,
         }
         write!(out, "time        {}", display::duration(Duration::from_secs_f64(self.seconds)))
     }
@@ -148,7 +156,7 @@ async fn find(
     let (clients, found, state) = Box::pin(unless_stopped(stop, unless_silent(look(request)))).await?;
     let Found { table, backup, store, folder, rules, files, defects, notes } = found;
     let mut verified = Verified {
-        table: table.unwrap_or_else(|| "a table".into()),
+        table,
         folder: request.folder.to_string(),
         backup,
         files: 0,
@@ -311,7 +319,7 @@ impl Job<'_> {
         let Self { request, ref rules, ref files, progress, stop, .. } = self;
         let changed_at = resume::change_times(&self.folder, files);
         let changed_at = unless_stopped(stop, unless_silent(changed_at)).await?;
-        let begin = resume::begin(request, &known.table, rules, (files, &changed_at));
+        let begin = resume::begin(request, known.table_text(), rules, (files, &changed_at));
         resume::check(&state, &begin)?;
         let note = |text: &str| progress.note(text);
         unless_stopped(stop, unless_silent(state.wait_for_owner_to_stop(&note))).await?;
@@ -340,7 +348,7 @@ impl Job<'_> {
         let tally = Arc::new(Tally { bytes, files: files.len(), ..Tally::default() });
         tally.defects.store(known.defects.len() as u64, Ordering::Relaxed);
         let expected = Expected::new(&rules, new_seed());
-        let (table, stream) = (&*known.table, progress.stream());
+        let (table, stream) = (known.table_text(), progress.stream());
         let checking = async {
             let found = tokio::select! {
                 found = in_process::verify(store, expected, files, &tally, threads) => found,
