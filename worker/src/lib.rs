@@ -5,6 +5,7 @@
 //! stream) → limiter (units) → export, import or verify (the stages). Each of these files has a diagram of its stages.
 
 mod agent;
+mod breakdown;
 pub mod cli;
 mod connect;
 mod cpu;
@@ -24,30 +25,75 @@ mod tests;
 mod verify;
 mod yarn;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow};
 use job::control::Boot;
+use job_aws::with_causes;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
+use agent::ControlError;
+use connect::ConnectError;
 use cpu::Cores;
 use dynamodb::direct::CallPath;
 pub use exit::Exit;
-use exit::WorkerError;
+use parent::ParentError;
 use report::{Messages, Reports};
 pub use say::end_at_panic;
+use yarn::TokenFileError;
 
 /// How long work that is still running may take after the worker has decided to end.
 const SHUTDOWN: Duration = Duration::from_millis(500);
 /// The signal for a write beyond the limit on file sizes (signal(7); the same on every Linux of AWS).
 const SIGXFSZ: i32 = 25;
 
+/// Why a worker ends before its job. With its causes, it is one line.
+#[derive(Debug, thiserror::Error)]
+enum WorkerError {
+    #[error(transparent)]
+    Parent(#[from] ParentError),
+    #[error(transparent)]
+    TokenFile(#[from] TokenFileError),
+    #[error("cannot start threads")]
+    Threads(#[source] io::Error),
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
+    #[error("cannot handle signals")]
+    Signals(#[source] io::Error),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// What the worker depends on has ended.
+    #[error("{0} is gone")]
+    Gone(&'static str),
+    #[error("terminated")]
+    Terminated,
+}
+
+impl WorkerError {
+    const fn exit(&self) -> Exit {
+        match self {
+            Self::Connect(ConnectError::Unreachable { .. }) => Exit::Unreachable,
+            Self::Connect(ConnectError::Refused(_)) => Exit::Refused,
+            Self::Parent(_)
+            | Self::TokenFile(_)
+            | Self::Threads(_)
+            | Self::Runtime(_)
+            | Self::Signals(_)
+            | Self::Connect(ConnectError::Token | ConnectError::Endpoint { .. } | ConnectError::Stream(_))
+            | Self::Control(_)
+            | Self::Gone(_)
+            | Self::Terminated => Exit::Failed,
+        }
+    }
+}
+
 /// Runs a worker that reads its coordinator from standard input, and ends when standard input is closed.
 pub fn run() -> Exit {
     let exit = match block_on(work()) {
         Ok(exit) => exit,
-        Err(error) => complain("", &WorkerError::Failed(error)),
+        Err(error) => complain("", &error),
     };
     logs::settle();
     exit
@@ -64,9 +110,9 @@ pub fn run_on_yarn() -> Exit {
 ///
 /// Tasks that move between the threads of a runtime cost an import a sixth more CPU time (docs/benchmarks.md). So a
 /// machine gets a worker for each core instead. Reading, encoding and compressing have threads of their own.
-fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, WorkerError> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build().context("cannot start the runtime")?;
+    let runtime = builder.enable_all().build().map_err(WorkerError::Runtime)?;
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(SHUTDOWN);
     Ok(ended)
@@ -74,14 +120,14 @@ fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 
 /// Prints why the worker ends.
 fn complain(worker: &str, error: &WorkerError) -> Exit {
-    say::last_line(&format!("worker{worker}: {error}"));
+    say::last_line(&format!("worker{worker}: {}", with_causes(error)));
     error.exit()
 }
 
 async fn work() -> Exit {
     let (mut parent, boot) = match boot().await {
         Ok(parent) => parent,
-        Err(error) => return complain("", &WorkerError::Failed(error)),
+        Err(error) => return complain("", &error.into()),
     };
     if let Some(worker) = boot.worker {
         hooks::is_worker(worker.0);
@@ -91,7 +137,7 @@ async fn work() -> Exit {
     let (reports, messages) = Reports::new();
     let gone = async {
         parent.gone().await;
-        "the coordinator is gone"
+        "the coordinator"
     };
     match serve(WorkerStart { boot, reports: Arc::new(reports), messages, cores }, || (), gone).await {
         Ok(()) => Exit::Over,
@@ -99,7 +145,7 @@ async fn work() -> Exit {
     }
 }
 
-async fn boot() -> anyhow::Result<(parent::Parent, Boot)> {
+async fn boot() -> Result<(parent::Parent, Boot), ParentError> {
     let mut parent = parent::Parent::stdin()?;
     let boot = parent.boot().await?;
     Ok((parent, boot))
@@ -129,7 +175,7 @@ async fn serve(
         coordinator = start.boot.address(),
         "worker started"
     );
-    let caught = |kind| signal(kind).context("cannot handle signals");
+    let caught = |kind| signal(kind).map_err(WorkerError::Signals);
     // A terminal sends ctrl-C, and its own end, to the whole process group. The coordinator decides what they mean.
     let _interrupts = caught(SignalKind::interrupt())?;
     let _hangups = caught(SignalKind::hangup())?;
@@ -145,8 +191,8 @@ async fn serve(
     };
     let closing = tokio::select! {
         worked = worked => worked?,
-        who = gone => return Err(anyhow!(who).into()),
-        _ = terminate.recv() => return Err(anyhow!("terminated").into()),
+        who = gone => return Err(WorkerError::Gone(who)),
+        _ = terminate.recv() => return Err(WorkerError::Terminated),
     };
     info!("the job is over");
     closing.say().await;

@@ -12,22 +12,18 @@ use std::{
     cell::Cell,
     env, fs, io,
     os::unix::process::parent_id,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow};
 use job::control::{BOOT_SECRET, Boot};
+use job_aws::with_causes;
 use tokio::time::MissedTickBehavior;
 
-use crate::{
-    WorkerStart, agent,
-    cpu::Cores,
-    exit::{Exit, WorkerError},
-    report::Reports,
-};
+use crate::{WorkerError, WorkerStart, agent, cpu::Cores, exit::Exit, report::Reports};
+use credentials::CredentialsError;
 use log::Log;
 use progress::{Pace, Totals, log_line, status_line};
 
@@ -48,36 +44,45 @@ pub(crate) fn run() -> Exit {
     let jvm = parent_id();
     match Log::start(io::stderr()).and_then(|log| Ok((log, drain()?))) {
         Ok((log, ())) => Worker::new(jvm, log).run(),
-        Err(error) => crate::complain("", &WorkerError::Failed(error)),
+        Err(error) => crate::complain("", &WorkerError::Threads(error)),
     }
 }
 
 /// Reads standard input to its end, so that a process that writes to it neither blocks nor gets an error.
-fn drain() -> anyhow::Result<()> {
+fn drain() -> io::Result<()> {
     // Not joined: the input may end at any time, and its end or error has no meaning.
     let read = || drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
-    thread::Builder::new().name("stdin".into()).spawn(read).context("cannot start threads")?;
+    thread::Builder::new().name("stdin".into()).spawn(read)?;
     Ok(())
 }
 
-fn boot() -> anyhow::Result<Boot> {
-    let path = env::var_os(TOKEN_FILE).with_context(|| {
-        format!("{TOKEN_FILE} is not set; --yarn is for tasks of the jobs that tablehaul submits to YARN")
-    })?;
+/// Why the token file tells nothing of a coordinator.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TokenFileError {
+    #[error("{TOKEN_FILE} is not set; --yarn is for tasks of the jobs that tablehaul submits to YARN")]
+    NotNamed,
+    #[error("token file {}", .path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{} {source}", .path.display())]
+    Invalid { path: PathBuf, source: CredentialsError },
+    #[error(
+        "token file {} has no secret {BOOT_SECRET}: the job was not submitted by tablehaul, or Hadoop dropped the \
+         job's credentials file (the output of `hadoop jar` says why)", .0.display()
+    )]
+    NoSecret(PathBuf),
+    /// Without the error of serde, which may quote the secret.
+    #[error("the secret {BOOT_SECRET} in {} is malformed", .0.display())]
+    Malformed(PathBuf),
+}
+
+fn boot() -> Result<Boot, TokenFileError> {
+    let path = env::var_os(TOKEN_FILE).ok_or(TokenFileError::NotNamed)?;
     let path = Path::new(&path);
-    let file = fs::read(path).with_context(|| format!("token file {}", path.display()))?;
+    let file = fs::read(path).map_err(|source| TokenFileError::Unreadable { path: path.into(), source })?;
     let secret = credentials::secret(&file, BOOT_SECRET)
-        .map_err(|error| anyhow!("{} {error}", path.display()))?
-        .with_context(|| {
-            format!(
-                "token file {} has no secret {BOOT_SECRET}: the job was not submitted by tablehaul, or Hadoop \
-                 dropped the job's credentials file (the output of `hadoop jar` says why)",
-                path.display()
-            )
-        })?;
-    // Without the message of serde, which may quote the secret.
-    serde_json::from_slice(&secret)
-        .map_err(|_| anyhow!("the secret {BOOT_SECRET} in {} is malformed", path.display()))
+        .map_err(|source| TokenFileError::Invalid { path: path.into(), source })?
+        .ok_or_else(|| TokenFileError::NoSecret(path.into()))?;
+    serde_json::from_slice(&secret).map_err(|_| TokenFileError::Malformed(path.into()))
 }
 
 struct Worker {
@@ -124,7 +129,7 @@ impl Worker {
         };
         let gone = async {
             self.watch(&reports).await;
-            "the task's JVM is gone"
+            "the task's JVM"
         };
         crate::serve(start, joined, gone).await
     }
@@ -158,7 +163,7 @@ impl Worker {
         let did = format!("{} in {:.1} s", totals.text(), self.started_at.elapsed().as_secs_f64());
         let (exit, why, patience) = match ended {
             Ok(()) => (Exit::Over, "the job is over".to_owned(), JVM_READ_LIMIT),
-            Err(error) => (error.exit(), error.to_string(), JVM_READ_LIMIT_AFTER_ERROR),
+            Err(error) => (error.exit(), with_causes(&error), JVM_READ_LIMIT_AFTER_ERROR),
         };
         if exit == Exit::Over {
             self.log.line(status_line(&self.attempt, &did));
