@@ -26,7 +26,7 @@ pub use endpoint::endpoint_of;
 pub use fault::{Fault, FaultKind, causes, deepest, with_causes};
 pub use identity::{Caller, Identity};
 pub use lent::{Borrowed, Lending, LentCredentials};
-pub use post::post;
+pub use post::{PostError, post};
 pub use ranges::{Ahead, Ranges, ranges};
 pub use read::get_range;
 pub use retry::{Policy, backoff, retry, wait};

@@ -40,7 +40,8 @@ impl Storage for Prefix {
     }
 
     fn read_fault(&self, name: &str, error: io::Error) -> Fault {
-        let unexpected = |error| Fault::new(FaultKind::Refused, format!("reading {name}: {error}"));
+        let unexpected =
+            |error| Fault::new(FaultKind::Refused, format!("reading {name}: {error}")).caused_by(error);
         error.downcast::<Fault>().unwrap_or_else(unexpected)
     }
 
