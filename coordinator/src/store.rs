@@ -6,6 +6,7 @@ mod entry;
 mod faulty;
 mod limits;
 mod local;
+mod lost;
 mod s3;
 mod storage;
 
@@ -21,6 +22,7 @@ pub(crate) use faulty::{Fails, Faults, at_every_call};
 pub(crate) use limits::JOURNAL_OBJECT;
 use local::Directory;
 pub(crate) use local::{Lock, blocking};
+pub(crate) use lost::{Loss, LostFile};
 use s3::Prefix;
 pub(crate) use s3::s3_fault;
 pub(crate) use storage::Readable;

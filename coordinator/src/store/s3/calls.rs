@@ -13,7 +13,7 @@ use job_aws::{Fault, FaultKind};
 
 use super::Prefix;
 use crate::store::{
-    Entry, Listing, Lock, Store,
+    Entry, Listing, Lock, LostFile, Store,
     storage::{Readable, Storage},
 };
 
@@ -133,7 +133,7 @@ impl Storage for Prefix {
         job: &JobId,
         files: &[PartFile],
         may_be_complete: bool,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<LostFile>, Fault> {
         self.lost(job, files, may_be_complete).await
     }
 
