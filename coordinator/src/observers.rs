@@ -22,7 +22,7 @@ use job_aws::waits;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    failure::{Failure, FailureKind},
+    failure::{Failure, FailureKind, Why},
     output::{self, display, stderr, stream::Stream},
 };
 use command_state::CommandState;
@@ -94,7 +94,8 @@ pub(crate) fn begin(
     if options.is_empty() || RUNNING.get().is_some() {
         return Ok(());
     }
-    let file = options.metrics_file.clone().map(MetricsFile::new).transpose().map_err(Failure::refused)?;
+    let file = options.metrics_file.clone().map(MetricsFile::new).transpose();
+    let file = file.map_err(|error| Failure::refused(Why::of(error)))?;
     let seen = Arc::new(Mutex::new(CommandState::default()));
     let (notifications, queue) = mpsc::channel(NOTIFICATIONS);
     let is_over = Arc::new(watch::Sender::new(false));

@@ -8,6 +8,7 @@ mod tls;
 use std::{
     collections::BTreeSet,
     convert::Infallible,
+    io,
     net::SocketAddr,
     pin::Pin,
     sync::{
@@ -17,12 +18,12 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use futures_util::stream::once;
 use job::{
     control::{Boot, FromWorker, PROTOCOL, ToWorker, wire},
     ids::{PassNumber, WorkerId},
 };
+use job_aws::with_causes;
 use subtle::ConstantTimeEq;
 use tokio::{
     net::TcpListener,
@@ -30,7 +31,10 @@ use tokio::{
 };
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Code, Request, Response, Status, Streaming, transport::Server};
+use tonic::{
+    Code, Request, Response, Status, Streaming,
+    transport::{self, Server},
+};
 
 use crate::output::kept;
 
@@ -73,6 +77,19 @@ pub(crate) struct HelloInfo {
     pub(crate) attempt: String,
 }
 
+/// Why workers can't connect to this machine. One line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListenError {
+    #[error("making the job's certificate: {0}")]
+    Certificate(#[source] rcgen::Error),
+    #[error("listening on {address}: {source}")]
+    Bind { address: SocketAddr, source: io::Error },
+    #[error("the address listened on: {0}")]
+    Address(#[source] io::Error),
+    #[error("setting up TLS: {}", with_causes(.0))]
+    Tls(#[source] transport::Error),
+}
+
 /// The server. It listens until it is dropped or stopped.
 pub(crate) struct ControlPlane {
     pub(crate) inbox: mpsc::Receiver<Incoming>,
@@ -83,11 +100,15 @@ pub(crate) struct ControlPlane {
 
 impl ControlPlane {
     /// Starts to listen on `address`, with a certificate and a token made for this job.
-    pub(crate) async fn start(address: SocketAddr) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// Fails if it can't listen there.
+    pub(crate) async fn start(address: SocketAddr) -> Result<Self, ListenError> {
         allow_many_connections();
-        let identity = tls::Identity::new().context("making the job's certificate")?;
-        let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
-        let address = listener.local_addr().context("the address listened on")?;
+        let identity = tls::Identity::new().map_err(ListenError::Certificate)?;
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| ListenError::Bind { address, source })?;
+        let address = listener.local_addr().map_err(ListenError::Address)?;
         let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let (sender, inbox) = mpsc::channel(INBOX);
         let stop = CancellationToken::new();
@@ -101,7 +122,7 @@ impl ControlPlane {
         };
         let server = Server::builder()
             .tls_config(identity.server)
-            .context("setting up TLS")?
+            .map_err(ListenError::Tls)?
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE_LIMIT))
             .max_concurrent_streams(MAX_STREAMS)
@@ -219,7 +240,6 @@ impl Control for ControlService {
 
 impl ControlService {
     /// Registers a worker. Gives it an ID if it has none.
-    #[allow(clippy::result_large_err)]
     fn register(&self, hello: Hello) -> Result<HelloInfo, Status> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let next = || known.last().copied().unwrap_or_default().next();
@@ -230,7 +250,6 @@ impl ControlService {
         Ok(HelloInfo { worker, host: hello.host, attempt: hello.attempt })
     }
 
-    #[allow(clippy::result_large_err)]
     fn check_token<T>(&self, request: &Request<T>) -> Result<(), Status> {
         let given = request
             .metadata()

@@ -154,8 +154,10 @@ fn logs_are_refused_where_they_do_not_belong_and_a_dry_run_writes_none() {
     // The events are opened first, so their folder must exist.
     fs::create_dir(&folder).expect("a folder");
     for option in ["--metrics-file", "--events"] {
-        let verify = Tablehaul::new([Path::new("verify"), &folder]).arg(option).arg(folder.join("observed")).run();
-        let within = format!("{option} file://{0}/observed: lies in file://{0}, which is for", folder.display());
+        let verify =
+            Tablehaul::new([Path::new("verify"), &folder]).arg(option).arg(folder.join("observed")).run();
+        let within =
+            format!("{option} file://{0}/observed: lies in file://{0}, which is for", folder.display());
         says(&verify, 2, &[&within, "choose another place"]);
     }
     fs::remove_dir_all(&folder).expect("the folder");

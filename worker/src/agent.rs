@@ -3,9 +3,8 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
 use job::{
-    control::{Boot, FromWorker, PROTOCOL, ToWorker, wire},
+    control::{Boot, FromWorker, Malformed, PROTOCOL, ToWorker, wire},
     ids::PassNumber,
     spec::WriteMode,
     split::SplitLease,
@@ -17,26 +16,55 @@ use tonic::Streaming;
 use tracing::info;
 
 use crate::{
-    connect::{self, ended},
+    breakdown::Breakdown,
+    connect::{self, ConnectError, StreamError},
     cpu::Cores,
     dynamodb::direct::CallPath,
-    exit::WorkerError,
-    export, import,
+    export::{self, ExportError},
+    import::{self, ImportError},
     limiter::CapacityLimiter,
     report::{Messages, Report, Reports},
     task_channel::{TaskSender, Unsolicited},
-    verify,
+    verify::{self, VerifyError},
 };
 
 /// How long the coordinator may take to close the stream after `Finish`.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// The control stream ended too soon, or the coordinator broke the protocol.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ControlError {
+    #[error("the coordinator ended the stream")]
+    Closed,
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Unsolicited(#[from] Unsolicited),
+    #[error("the coordinator sent a message that does not belong to this job")]
+    OtherJob,
+    #[error("the coordinator did not send the settings first")]
+    NoSettings,
+}
+
+/// Why a pass can't go on.
+#[derive(Debug, thiserror::Error)]
+enum PassError {
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+}
 
 /// Opens the control stream and says hello.
 pub(crate) async fn join(
     boot: &Boot,
     reports: &Reports,
     messages: Messages,
-) -> Result<Streaming<wire::ToWorker>, WorkerError> {
+) -> Result<Streaming<wire::ToWorker>, ConnectError> {
     reports.hello(hello(boot)).await;
     connect::open(boot, messages).await
 }
@@ -48,7 +76,7 @@ pub(crate) async fn work(
     reports: Arc<Reports>,
     cores: Cores,
     call_path: CallPath,
-) -> anyhow::Result<Closing> {
+) -> Result<Closing, ControlError> {
     let credentials = Arc::default();
     let mut agent =
         Agent { reports, cores, call_path, credentials, pass: PassNumber::default(), running: None };
@@ -76,11 +104,11 @@ pub(crate) fn attempt() -> String {
     std::env::var("mapreduce_task_attempt_id").unwrap_or_default()
 }
 
-async fn next(inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<ToWorker> {
+async fn next(inbound: &mut Streaming<wire::ToWorker>) -> Result<ToWorker, ControlError> {
     match inbound.message().await {
         Ok(Some(message)) => Ok(message.try_into()?),
-        Ok(None) => bail!("the coordinator ended the stream"),
-        Err(status) => Err(ended(&status)),
+        Ok(None) => Err(ControlError::Closed),
+        Err(status) => Err(StreamError::from(status).into()),
     }
 }
 
@@ -92,7 +120,7 @@ enum JobChannel {
 }
 
 impl JobChannel {
-    fn take(&self, message: ToWorker) -> anyhow::Result<()> {
+    fn take(&self, message: ToWorker) -> Result<(), ControlError> {
         let taken: Result<(), Unsolicited> = match (self, message) {
             (Self::Export(export), ToWorker::Lease(lease)) => export.segments.work(lease),
             (Self::Export(export), ToWorker::Drain) => export.segments.drain(),
@@ -103,7 +131,7 @@ impl JobChannel {
             (Self::Import(import), ToWorker::Drain) => import.drain(),
             (Self::Verify(verify), ToWorker::VerifyFile(lease)) => verify.work(lease),
             (Self::Verify(verify), ToWorker::Drain) => verify.drain(),
-            _ => bail!("the coordinator sent a message that does not belong to this job"),
+            _ => return Err(ControlError::OtherJob),
         };
         Ok(taken?)
     }
@@ -123,7 +151,7 @@ struct Agent {
 
 impl Agent {
     /// Passes on the coordinator's messages until `Finish`.
-    async fn serve(&mut self, inbound: &mut Streaming<wire::ToWorker>) -> anyhow::Result<()> {
+    async fn serve(&mut self, inbound: &mut Streaming<wire::ToWorker>) -> Result<(), ControlError> {
         loop {
             tokio::select! {
                 message = next(inbound) => match message? {
@@ -155,7 +183,7 @@ impl Agent {
     }
 
     /// Starts what the settings ask for.
-    fn start(&self, settings: ToWorker) -> anyhow::Result<Running> {
+    fn start(&self, settings: ToWorker) -> Result<Running, ControlError> {
         let limiter = Arc::new(CapacityLimiter::new());
         let (cores, credentials) = (self.cores, self.credentials.clone());
         let mut job = JoinSet::new();
@@ -163,23 +191,26 @@ impl Agent {
             ToWorker::Export(settings) => {
                 let report = self.reports.begin(self.pass, false);
                 let (channel, inbox) = export::channels();
-                job.spawn(export::run(*settings, limiter.clone(), report.clone(), inbox, cores, credentials));
+                let run = export::run(*settings, limiter.clone(), report.clone(), inbox, cores, credentials);
+                job.spawn(async { Ok(run.await?) });
                 (report, JobChannel::Export(channel))
             }
             ToWorker::Import(settings) => {
                 let report = self.reports.begin(self.pass, settings.mode == WriteMode::Check);
                 let (channel, inbox) = import::channel();
                 let resources = import::Resources { cores, call_path: self.call_path, credentials };
-                job.spawn(import::run(*settings, limiter.clone(), report.clone(), inbox, resources));
+                let run = import::run(*settings, limiter.clone(), report.clone(), inbox, resources);
+                job.spawn(async { Ok(run.await?) });
                 (report, JobChannel::Import(channel))
             }
             ToWorker::Verify(settings) => {
                 let report = self.reports.begin(self.pass, true);
                 let (channel, inbox) = verify::channel();
-                job.spawn(verify::run(*settings, report.clone(), inbox, credentials));
+                let run = verify::run(*settings, report.clone(), inbox, credentials);
+                job.spawn(async { Ok(run.await?) });
                 (report, JobChannel::Verify(channel))
             }
-            _ => bail!("the coordinator did not send the settings first"),
+            _ => return Err(ControlError::NoSettings),
         };
         let mut talk = JoinSet::new();
         let (beats, spending) = (report.clone(), limiter.clone());
@@ -195,13 +226,13 @@ struct Running {
     limiter: Arc<CapacityLimiter>,
     report: Arc<Report>,
     channel: JobChannel,
-    job: JoinSet<anyhow::Result<()>>,
+    job: JoinSet<Result<(), PassError>>,
     /// Sends heartbeats and needs.
     talk: JoinSet<()>,
 }
 
 impl Running {
-    fn take(&self, message: ToWorker) -> anyhow::Result<()> {
+    fn take(&self, message: ToWorker) -> Result<(), ControlError> {
         match message {
             ToWorker::Grant { units, page } => self.limiter.grant(units, page),
             message => self.channel.take(message)?,
@@ -222,9 +253,10 @@ async fn failure(running: &mut Option<Running>) -> String {
         Some(running) => running.job.join_next().await,
         None => None,
     };
-    match ended.map(|ended| ended.context("the job broke down")) {
+    match ended {
         Some(Ok(Ok(()))) => "the job ended unexpectedly".to_owned(),
-        Some(Ok(Err(why)) | Err(why)) => with_causes(&*why),
+        Some(Ok(Err(why))) => with_causes(&why),
+        Some(Err(error)) => with_causes(&Breakdown::of("the job")(error)),
         // Nothing runs, or it has failed before.
         None => pending().await,
     }

@@ -5,16 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow};
 use job::control::{Boot, SERVER_NAME, wire};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::{
     Code, Request, Status, Streaming,
     metadata::{Ascii, MetadataValue},
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+    transport::{self, Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 
-use crate::{exit::WorkerError, report::Messages};
+use crate::report::Messages;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
 mod stub {
@@ -32,24 +31,61 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// coordinator is likely to stand still, and short enough that a worker ends within 30 s after a machine disappears.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Why there is no stream to the coordinator.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error(
+        "cannot reach the coordinator at {address}: {why}. Workers must be able to connect to this address; \
+         set it with --listen of tablehaul"
+    )]
+    Unreachable { address: String, why: String },
+    #[error("the coordinator refused this worker: {0}")]
+    Refused(String),
+    /// Without the token, which is secret.
+    #[error("malformed token")]
+    Token,
+    /// The coordinator's address or certificate is malformed.
+    #[error("coordinator at {coordinator}")]
+    Endpoint { coordinator: String, source: transport::Error },
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+}
+
+/// Why the stream has ended. What a status says of itself is about HTTP/2 and left out, so it is not a source.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StreamError {
+    /// The innermost cause; the outer ones are about transports and streams.
+    #[error("the connection to the coordinator broke: {}", root(.0))]
+    Broken(Status),
+    #[error("the coordinator ended the stream: {} ({:?})", .0.message(), .0.code())]
+    Ended(Status),
+}
+
+impl From<Status> for StreamError {
+    fn from(status: Status) -> Self {
+        let kind = if status.source().is_some() { Self::Broken } else { Self::Ended };
+        kind(status)
+    }
+}
+
 /// Opens the stream, which sends `messages`.
-pub(crate) async fn open(boot: &Boot, messages: Messages) -> Result<Streaming<wire::ToWorker>, WorkerError> {
+pub(crate) async fn open(boot: &Boot, messages: Messages) -> Result<Streaming<wire::ToWorker>, ConnectError> {
     let mut client = stub::control_client::ControlClient::new(connect(boot).await?);
     let mut request = Request::new(ReceiverStream::new(messages).map_while(|message| message));
     let mut token: MetadataValue<Ascii> =
-        format!("Bearer {}", boot.token).parse().map_err(|_| anyhow!("malformed token"))?;
+        format!("Bearer {}", boot.token).parse().map_err(|_| ConnectError::Token)?;
     token.set_sensitive(true);
     request.metadata_mut().insert("authorization", token);
-    let reply = client.work(request).await.map_err(|status| unopened(&status))?;
+    let reply = client.work(request).await.map_err(unopened)?;
     Ok(reply.into_inner())
 }
 
-async fn connect(boot: &Boot) -> Result<Channel, WorkerError> {
+async fn connect(boot: &Boot) -> Result<Channel, ConnectError> {
     let tls =
         ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&boot.ca_pem)).domain_name(SERVER_NAME);
     let endpoint = Endpoint::from_shared(boot.coordinator.clone())
         .and_then(|endpoint| endpoint.tls_config(tls))
-        .with_context(|| format!("coordinator at {}", boot.coordinator))?
+        .map_err(|source| ConnectError::Endpoint { coordinator: boot.coordinator.clone(), source })?
         .tcp_nodelay(true)
         .http2_keep_alive_interval(hooks::interval("keep-alive", KEEP_ALIVE_EVERY))
         .keep_alive_timeout(hooks::interval("keep-alive-limit", KEEP_ALIVE_TIMEOUT))
@@ -63,30 +99,22 @@ async fn connect(boot: &Boot) -> Result<Channel, WorkerError> {
             Err(_) => "no answer".to_owned(),
         };
         if Instant::now() + TRY_AGAIN_AFTER >= give_up_at {
-            return Err(WorkerError::Unreachable { address: boot.address().to_owned(), why });
+            return Err(ConnectError::Unreachable { address: boot.address().to_owned(), why });
         }
         tokio::time::sleep(TRY_AGAIN_AFTER).await;
     }
 }
 
 /// The error for a stream that could not be opened.
-fn unopened(status: &Status) -> WorkerError {
+fn unopened(status: Status) -> ConnectError {
     match status.code() {
         // The coordinator refuses the worker; another attempt would be refused as well.
         Code::Unauthenticated
         | Code::PermissionDenied
         | Code::FailedPrecondition
         | Code::InvalidArgument
-        | Code::AlreadyExists => WorkerError::Refused(status.message().to_owned()),
-        _ => WorkerError::Failed(ended(status)),
-    }
-}
-
-/// The error for a stream that has ended.
-pub(crate) fn ended(status: &Status) -> anyhow::Error {
-    match status.source() {
-        Some(source) => anyhow!("the connection to the coordinator broke: {}", root(source)),
-        None => anyhow!("the coordinator ended the stream: {} ({:?})", status.message(), status.code()),
+        | Code::AlreadyExists => ConnectError::Refused(status.message().to_owned()),
+        _ => ConnectError::Stream(status.into()),
     }
 }
 
@@ -102,7 +130,7 @@ fn root(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
+    use crate::{exit::Exit, serve::WorkerError};
 
     #[test]
     fn another_version_or_token_is_a_refusal_and_a_job_that_is_over_is_none() {
@@ -111,7 +139,7 @@ mod tests {
             (Status::unauthenticated("wrong token"), Exit::Refused, "refused this worker: wrong token"),
             (Status::unavailable("the job is over"), Exit::Failed, "ended the stream: the job is over"),
         ] {
-            let error = unopened(&status);
+            let error = WorkerError::from(unopened(status));
             assert_eq!(error.exit(), exit);
             assert!(error.to_string().contains(words), "{error}");
         }

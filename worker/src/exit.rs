@@ -30,33 +30,3 @@ impl From<Exit> for ExitCode {
         })
     }
 }
-
-/// Why a worker ends before its job. One line.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum WorkerError {
-    #[error(
-        "cannot reach the coordinator at {address}: {why}. Workers must be able to connect to this address; \
-         set it with --listen of tablehaul"
-    )]
-    Unreachable { address: String, why: String },
-    #[error("the coordinator refused this worker: {0}")]
-    Refused(String),
-    #[error("{}", job_aws::with_causes(&**.0))]
-    Failed(anyhow::Error),
-}
-
-impl WorkerError {
-    pub(crate) const fn exit(&self) -> Exit {
-        match self {
-            Self::Unreachable { .. } => Exit::Unreachable,
-            Self::Refused(_) => Exit::Refused,
-            Self::Failed(_) => Exit::Failed,
-        }
-    }
-}
-
-impl From<anyhow::Error> for WorkerError {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Failed(error)
-    }
-}

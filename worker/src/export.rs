@@ -36,9 +36,11 @@ mod segments;
 mod store;
 mod upload;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 
-use anyhow::Context;
 use engine::worker::streams::{MAX_STREAMS, Times};
 use engine::worker::{
     part_builder::{PartBuilder, PartLimits},
@@ -51,19 +53,51 @@ use job::{
     spec::{ExportSettings, FileOptions},
     task::Lease,
 };
-use job_aws::LentCredentials;
+use job_aws::{Fault, LentCredentials};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
+    breakdown::Breakdown,
     cpu::Cores,
     dynamodb::raw,
     limiter::CapacityLimiter,
     report::Report,
     task_channel::{TaskReceiver, TaskSender, Unsolicited, offer, task_channel},
 };
+use encode::EncodeError;
+use scan::KeyError;
 
 /// Sealed parts that wait for the uploads; their buffers limit them further.
 const SEALED_PARTS: usize = 2;
+
+/// Why an export can't go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExportError {
+    /// A call to AWS or to a file system failed. The fault says everything.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Breakdown(#[from] Breakdown),
+    #[error("cannot start threads")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+    #[error("cannot compress")]
+    Compress(#[source] io::Error),
+    /// A lease has a mark from which no Scan can continue.
+    #[error("{0}")]
+    Mark(#[source] KeyError),
+    /// A reply has a key from which no Scan can continue.
+    #[error("{page}")]
+    Key { page: String, source: KeyError },
+    /// A page could not be encoded, however often it was read.
+    #[error("{page}: {source}, {times} times in a row")]
+    Page { page: String, times: u32, source: EncodeError },
+    /// The upload of a file to fill is not one of a folder.
+    #[error("{0} has no hidden name")]
+    NoHiddenName(PartName),
+    /// A part that is not the first one belongs to another file than the part before.
+    #[error("no such file is open")]
+    NotOpen,
+}
 
 /// The agent's end of the channels to an export.
 #[derive(Debug)]
@@ -105,7 +139,7 @@ pub(crate) async fn run(
     inbox: ExportReceiver,
     cores: Cores,
     credentials: Arc<LentCredentials>,
-) -> anyhow::Result<()> {
+) -> Result<(), ExportError> {
     let clients = job_aws::connect_as_worker(&settings.aws, &credentials).await?;
     let store = Arc::new(store::Store::of(&settings.target, &clients));
     let limits = PartLimits::of(&settings);
@@ -137,7 +171,7 @@ pub(crate) async fn run(
     stages.spawn(segments::run(Arc::new(scanner), inbox.segments, cores));
     // A stage that ends without an error has lost its neighbour, whose error says why.
     while let Some(ended) = stages.join_next().await {
-        ended.context("a stage broke down")??;
+        ended.map_err(Breakdown::of("a stage"))??;
     }
     Ok(())
 }

@@ -37,21 +37,24 @@ mod write;
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use job::{
+    fingerprint::FingerprintError,
+    object::Object,
     spec::{ImportSettings, WriteMode},
     split::SplitLease,
 };
-use job_aws::LentCredentials;
+use job_aws::{Fault, LentCredentials};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
+    breakdown::Breakdown,
     cpu::Cores,
     dynamodb::direct::CallPath,
     limiter::CapacityLimiter,
     report::Report,
     task_channel::{TaskReceiver, TaskSender, task_channel},
 };
+use read::ReadError;
 use splits::{Purpose, Readers};
 use tracker::Tracker;
 
@@ -61,6 +64,22 @@ const LINES_BYTES: usize = 32 * 1024 * 1024;
 const WAITING_BATCHES: usize = 2;
 /// The most splits that are ever open at once.
 const MAX_OPEN_SPLITS: u32 = 64;
+
+/// Why an import can't go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ImportError {
+    /// A call to AWS failed. The fault says everything.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Breakdown(#[from] Breakdown),
+    /// The lease of a split has a malformed fingerprint of its file.
+    #[error("{object}")]
+    Lease { object: Object, source: FingerprintError },
+    /// A split can't be read.
+    #[error("{}", splits::of_object(.object, .source))]
+    Read { object: Object, source: ReadError },
+}
 
 /// The channel between the agent and an import.
 pub(crate) fn channel() -> (TaskSender<Box<SplitLease>>, TaskReceiver<Box<SplitLease>>) {
@@ -82,7 +101,7 @@ pub(crate) async fn run(
     report: Arc<Report>,
     inbox: TaskReceiver<Box<SplitLease>>,
     resources: Resources,
-) -> anyhow::Result<()> {
+) -> Result<(), ImportError> {
     let Resources { cores, call_path, credentials } = resources;
     settings.open_splits = settings.open_splits.min(MAX_OPEN_SPLITS);
     let settings = Arc::new(settings);
@@ -99,14 +118,14 @@ pub(crate) async fn run(
     stages.spawn(splits::run(Arc::new(readers), inbox));
     // A stage that ends without an error has lost its neighbour, whose error says why.
     while let Some(ended) = stages.join_next().await {
-        ended.context("a stage broke down")??;
+        ended.map_err(Breakdown::of("a stage"))??;
     }
     Ok(())
 }
 
 /// Starts the stages after the readers.
 fn write_stages(
-    stages: &mut JoinSet<anyhow::Result<()>>,
+    stages: &mut JoinSet<Result<(), ImportError>>,
     writer: write::Writer,
     open_splits: u32,
     report: &Arc<Report>,

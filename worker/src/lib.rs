@@ -5,6 +5,7 @@
 //! stream) → limiter (units) → export, import or verify (the stages). Each of these files has a diagram of its stages.
 
 mod agent;
+mod breakdown;
 pub mod cli;
 mod connect;
 mod cpu;
@@ -22,6 +23,7 @@ mod store_wait;
 mod task_channel;
 #[cfg(test)]
 mod tests;
+mod token_file;
 mod verify;
 mod yarn;
 
@@ -31,7 +33,7 @@ use job::control::Boot;
 
 use cpu::Cores;
 pub use exit::Exit;
-use exit::WorkerError;
+use parent::ParentError;
 use report::Reports;
 pub use say::end_at_panic;
 use serve::{WorkerStart, block_on, complain, serve};
@@ -40,7 +42,7 @@ use serve::{WorkerStart, block_on, complain, serve};
 pub fn run() -> Exit {
     let exit = match block_on(work()) {
         Ok(exit) => exit,
-        Err(error) => complain("", &WorkerError::Failed(error)),
+        Err(error) => complain("", &error),
     };
     logs::settle();
     exit
@@ -56,7 +58,7 @@ pub fn run_on_yarn() -> Exit {
 async fn work() -> Exit {
     let (mut parent, boot) = match boot().await {
         Ok(parent) => parent,
-        Err(error) => return complain("", &WorkerError::Failed(error)),
+        Err(error) => return complain("", &error.into()),
     };
     if let Some(worker) = boot.worker {
         hooks::is_worker(worker.0);
@@ -66,7 +68,7 @@ async fn work() -> Exit {
     let (reports, messages) = Reports::new();
     let gone = async {
         parent.gone().await;
-        "the coordinator is gone"
+        "the coordinator"
     };
     match serve(WorkerStart { boot, reports: Arc::new(reports), messages, cores }, || (), gone).await {
         Ok(()) => Exit::Over,
@@ -74,7 +76,7 @@ async fn work() -> Exit {
     }
 }
 
-async fn boot() -> anyhow::Result<(parent::Parent, Boot)> {
+async fn boot() -> Result<(parent::Parent, Boot), ParentError> {
     let mut parent = parent::Parent::stdin()?;
     let boot = parent.boot().await?;
     Ok((parent, boot))

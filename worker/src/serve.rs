@@ -1,26 +1,71 @@
 //! Serves a coordinator from the start of a worker to the end of its job.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow};
 use job::control::Boot;
+use job_aws::with_causes;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use crate::{
-    agent,
+    agent::{self, ControlError},
+    connect::ConnectError,
     cpu::Cores,
     dynamodb::direct::CallPath,
-    exit::{Exit, WorkerError},
+    exit::Exit,
     logs,
+    parent::ParentError,
     report::{Messages, Reports},
     say,
+    token_file::TokenFileError,
 };
 
 /// How long work that is still running may take after the worker has decided to end.
 const SHUTDOWN: Duration = Duration::from_millis(500);
 /// The signal for a write beyond the limit on file sizes (signal(7); the same on every Linux of AWS).
 const SIGXFSZ: i32 = 25;
+
+/// Why a worker ends before its job. With its causes, it is one line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkerError {
+    #[error(transparent)]
+    Parent(#[from] ParentError),
+    #[error(transparent)]
+    TokenFile(#[from] TokenFileError),
+    #[error("cannot start threads")]
+    Threads(#[source] io::Error),
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
+    #[error("cannot handle signals")]
+    Signals(#[source] io::Error),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// What the worker depends on has ended.
+    #[error("{0} is gone")]
+    Gone(&'static str),
+    #[error("terminated")]
+    Terminated,
+}
+
+impl WorkerError {
+    pub(crate) const fn exit(&self) -> Exit {
+        match self {
+            Self::Connect(ConnectError::Unreachable { .. }) => Exit::Unreachable,
+            Self::Connect(ConnectError::Refused(_)) => Exit::Refused,
+            Self::Parent(_)
+            | Self::TokenFile(_)
+            | Self::Threads(_)
+            | Self::Runtime(_)
+            | Self::Signals(_)
+            | Self::Connect(ConnectError::Token | ConnectError::Endpoint { .. } | ConnectError::Stream(_))
+            | Self::Control(_)
+            | Self::Gone(_)
+            | Self::Terminated => Exit::Failed,
+        }
+    }
+}
 
 /// Everything that a worker starts with.
 pub(crate) struct WorkerStart {
@@ -46,7 +91,7 @@ pub(crate) async fn serve(
         coordinator = start.boot.address(),
         "worker started"
     );
-    let caught = |kind| signal(kind).context("cannot handle signals");
+    let caught = |kind| signal(kind).map_err(WorkerError::Signals);
     // A terminal sends ctrl-C, and its own end, to the whole process group. The coordinator decides what they mean.
     let _interrupts = caught(SignalKind::interrupt())?;
     let _hangups = caught(SignalKind::hangup())?;
@@ -62,8 +107,8 @@ pub(crate) async fn serve(
     };
     let closing = tokio::select! {
         worked = worked => worked?,
-        who = gone => return Err(anyhow!(who).into()),
-        _ = terminate.recv() => return Err(anyhow!("terminated").into()),
+        who = gone => return Err(WorkerError::Gone(who)),
+        _ = terminate.recv() => return Err(WorkerError::Terminated),
     };
     info!("the job is over");
     closing.say().await;
@@ -74,9 +119,9 @@ pub(crate) async fn serve(
 ///
 /// Tasks that move between the threads of a runtime cost an import a sixth more CPU time (docs/benchmarks.md). So a
 /// machine gets a worker for each core instead. Reading, encoding and compressing have threads of their own.
-pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, WorkerError> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_all().build().context("cannot start the runtime")?;
+    let runtime = builder.enable_all().build().map_err(WorkerError::Runtime)?;
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(SHUTDOWN);
     Ok(ended)
@@ -84,6 +129,6 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 
 /// Prints why the worker ends.
 pub(crate) fn complain(worker: &str, error: &WorkerError) -> Exit {
-    say::last_line(&format!("worker{worker}: {error}"));
+    say::last_line(&format!("worker{worker}: {}", with_causes(error)));
     error.exit()
 }

@@ -24,20 +24,20 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, anyhow};
 use engine::worker::streams::LeaseDemand;
 use job::{
     control::FromWorker,
     target::Target,
     verify::{FileLease, FileVerified, VerifySettings},
 };
-use job_aws::{Ahead, LentCredentials};
+use job_aws::{Ahead, Fault, LentCredentials};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use verify::{Checks, Expected, Means};
 
 use crate::{
+    breakdown::Breakdown,
     report::Report,
     task_channel::{TaskCommand, TaskReceiver, TaskSender, task_channel},
 };
@@ -50,6 +50,16 @@ const MAX_OPEN_FILES: u32 = 64;
 /// How often the bytes read are added to the totals.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
 
+/// Why a verification can't go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VerifyError {
+    /// A file can't be read. The fault says everything, as in a verification without workers.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Breakdown(#[from] Breakdown),
+}
+
 /// The channel between the agent and a verification.
 pub(crate) fn channel() -> (TaskSender<Box<FileLease>>, TaskReceiver<Box<FileLease>>) {
     task_channel(MAX_OPEN_FILES)
@@ -61,7 +71,7 @@ pub(crate) async fn run(
     report: Arc<Report>,
     inbox: TaskReceiver<Box<FileLease>>,
     credentials: Arc<LentCredentials>,
-) -> anyhow::Result<()> {
+) -> Result<(), VerifyError> {
     let clients = match &settings.folder {
         Target::S3 { .. } => Some(job_aws::connect_as_worker(&settings.aws, &credentials).await?),
         Target::File { .. } => None,
@@ -75,7 +85,7 @@ pub(crate) async fn run(
     let _guard = stop.clone().drop_guard();
     let read_bytes = Arc::new(AtomicU64::new(0));
     let checks = Checks::new(files, expected, means, read_bytes.clone(), stop);
-    let checks = Arc::new(checks.map_err(|fault| anyhow!(fault.message))?);
+    let checks = Arc::new(checks?);
     let counting = count(&read_bytes, &report);
     let verifying = verify_all(&checks, open_files, &report, inbox);
     tokio::select! {
@@ -90,7 +100,7 @@ async fn verify_all(
     open_files: u32,
     report: &Arc<Report>,
     mut commands: TaskReceiver<Box<FileLease>>,
-) -> anyhow::Result<()> {
+) -> Result<(), VerifyError> {
     let mut open = JoinSet::new();
     let mut leases = LeaseDemand::default();
     loop {
@@ -109,21 +119,15 @@ async fn verify_all(
                     open.spawn(verify_one(checks.clone(), *lease, report.clone()));
                 }
             },
-            Some(ended) = open.join_next() => ended.context("a check broke down")??,
+            Some(ended) = open.join_next() => ended.map_err(Breakdown::of("a check"))??,
         }
     }
 }
 
-async fn verify_one(
-    checks: Arc<Checks<Folder>>,
-    lease: FileLease,
-    report: Arc<Report>,
-) -> anyhow::Result<()> {
+async fn verify_one(checks: Arc<Checks<Folder>>, lease: FileLease, report: Arc<Report>) -> Result<(), Fault> {
     let FileLease { number, attempt, file } = lease;
-    // The message of a fault says everything. It is the one of a verification without workers.
-    let failed = |fault: job_aws::Fault| anyhow!(fault.message);
-    let slot = checks.slot(&file).await.map_err(failed)?;
-    let found = checks.check(file, slot).await.map_err(failed)?;
+    let slot = checks.slot(&file).await?;
+    let found = checks.check(file, slot).await?;
     debug!(file = %number, %attempt, defects = found.defects.len(), "file verified");
     hooks::before("verified").await;
     report.answered(found.items, 0);

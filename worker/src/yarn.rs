@@ -4,36 +4,32 @@
 //! to Hadoop on standard error. Standard input carries no messages: Streaming closes it after it has passed the task's
 //! only line.
 
-mod credentials;
 mod log;
 mod progress;
 
 use std::{
     cell::Cell,
-    env, fs, io,
+    env, io,
     os::unix::process::parent_id,
-    path::Path,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow};
-use job::control::{BOOT_SECRET, Boot};
+use job_aws::with_causes;
 use tokio::time::MissedTickBehavior;
 
 use crate::{
     agent,
     cpu::Cores,
-    exit::{Exit, WorkerError},
+    exit::Exit,
     report::Reports,
-    serve::{WorkerStart, block_on, complain, serve},
+    serve::{WorkerError, WorkerStart, block_on, complain, serve},
+    token_file,
 };
 use log::Log;
 use progress::{Pace, Totals, log_line, status_line};
 
-/// The variable with the path of the token file (YARN, `ContainerLaunchContext`).
-const TOKEN_FILE: &str = "HADOOP_TOKEN_FILE_LOCATION";
 /// How often to check that the JVM is still alive.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The number of checks from status to status.
@@ -49,36 +45,16 @@ pub(crate) fn run() -> Exit {
     let jvm = parent_id();
     match Log::start(io::stderr()).and_then(|log| Ok((log, drain()?))) {
         Ok((log, ())) => Worker::new(jvm, log).run(),
-        Err(error) => complain("", &WorkerError::Failed(error)),
+        Err(error) => complain("", &WorkerError::Threads(error)),
     }
 }
 
 /// Reads standard input to its end, so that a process that writes to it neither blocks nor gets an error.
-fn drain() -> anyhow::Result<()> {
+fn drain() -> io::Result<()> {
     // Not joined: the input may end at any time, and its end or error has no meaning.
     let read = || drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
-    thread::Builder::new().name("stdin".into()).spawn(read).context("cannot start threads")?;
+    thread::Builder::new().name("stdin".into()).spawn(read)?;
     Ok(())
-}
-
-fn boot() -> anyhow::Result<Boot> {
-    let path = env::var_os(TOKEN_FILE).with_context(|| {
-        format!("{TOKEN_FILE} is not set; --yarn is for tasks of the jobs that tablehaul submits to YARN")
-    })?;
-    let path = Path::new(&path);
-    let file = fs::read(path).with_context(|| format!("token file {}", path.display()))?;
-    let secret = credentials::secret(&file, BOOT_SECRET)
-        .map_err(|error| anyhow!("{} {error}", path.display()))?
-        .with_context(|| {
-            format!(
-                "token file {} has no secret {BOOT_SECRET}: the job was not submitted by tablehaul, or Hadoop \
-                 dropped the job's credentials file (the output of `hadoop jar` says why)",
-                path.display()
-            )
-        })?;
-    // Without the message of serde, which may quote the secret.
-    serde_json::from_slice(&secret)
-        .map_err(|_| anyhow!("the secret {BOOT_SECRET} in {} is malformed", path.display()))
 }
 
 struct Worker {
@@ -104,7 +80,7 @@ impl Worker {
         let (reports, messages) = Reports::new();
         let reports = Arc::new(reports);
         let cores = Cores::of_container();
-        let ended = boot().map_err(WorkerError::from).and_then(|boot| {
+        let ended = token_file::boot().map_err(WorkerError::from).and_then(|boot| {
             let start = WorkerStart { boot, reports: reports.clone(), messages, cores };
             block_on(self.work(start))?
         });
@@ -125,7 +101,7 @@ impl Worker {
         };
         let gone = async {
             self.watch(&reports).await;
-            "the task's JVM is gone"
+            "the task's JVM"
         };
         serve(start, joined, gone).await
     }
@@ -159,7 +135,7 @@ impl Worker {
         let did = format!("{} in {:.1} s", totals.text(), self.started_at.elapsed().as_secs_f64());
         let (exit, why, patience) = match ended {
             Ok(()) => (Exit::Over, "the job is over".to_owned(), JVM_READ_LIMIT),
-            Err(error) => (error.exit(), error.to_string(), JVM_READ_LIMIT_AFTER_ERROR),
+            Err(error) => (error.exit(), with_causes(&error), JVM_READ_LIMIT_AFTER_ERROR),
         };
         if exit == Exit::Over {
             self.log.line(status_line(&self.attempt, &did));

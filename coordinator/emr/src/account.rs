@@ -7,6 +7,8 @@ mod rights;
 pub mod stack;
 mod xml;
 
+pub use price::PriceError;
+
 use std::fmt::Display;
 
 use job_aws::{Clients, NoAnswer, Question, Service};

@@ -266,11 +266,15 @@ fn odd(action: &str) -> CallError {
     CallError { failed: Failed::Lost, line, said: None }
 }
 
+/// What failed within EMR. It answers so with status 400, too (EMR API Reference, errors of `RunJobFlow` and
+/// `DescribeCluster`; "Common Errors").
+const INTERNAL_CODES: [&str; 3] = ["InternalServerError", "InternalServerException", "InternalFailure"];
+
 /// Whether EMR itself refused the call.
 fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     let SdkError::ServiceError(context) = error else { return false };
     let is_of_client = (400..500).contains(&context.raw().status().as_u16());
-    is_of_client && context.err().code().is_some_and(|code| !code.contains("Internal"))
+    is_of_client && context.err().code().is_some_and(|code| !INTERNAL_CODES.contains(&code))
 }
 
 fn said<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<(String, String)> {

@@ -4,7 +4,7 @@
 //! request ── the body of RunJobFlow        launch ── what to do next, by what EMR said
 //!                       └──────→ calls (the SDK) ←──────┘
 //! account ── what is asked before a launch
-//! causes ── what EMR's words mean          convert ── pipelines of AWS Data Pipeline
+//! causes, words ── what EMR's words mean   convert ── pipelines of AWS Data Pipeline
 //! ```
 //!
 //! The command line and what concerns jobs and folders are in the coordinator.
@@ -19,3 +19,4 @@ pub mod request;
 pub mod schedule;
 pub mod setup;
 pub mod view;
+pub mod words;

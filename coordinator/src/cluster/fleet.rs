@@ -16,13 +16,13 @@ use job::{
     control::{FromWorker, LentKeys, ToWorker},
     ids::{PassNumber, WorkerId},
 };
-use job_aws::{Clients, Lending, with_causes};
+use job_aws::{Clients, Lending};
 use tokio::sync::mpsc;
 use tracing::{debug, info};
 
 use crate::{
     cluster::{Cluster, ClusterChoice, ClusterEvent, Shutdown, SpawnError},
-    failure::Failure,
+    failure::{Failure, Why},
     output::{kept, progress::Progress, stream::Stream},
     server::{ControlPlane, HelloInfo, Incoming},
     stop::Stop,
@@ -82,7 +82,7 @@ impl Fleet {
         progress: &Progress,
     ) -> Result<Self, Failure> {
         let plane = ControlPlane::start(cluster.listen()).await;
-        let plane = plane.map_err(|error| Failure::failed(with_causes(&*error)))?;
+        let plane = plane.map_err(|error| Failure::failed(Why::of(error)))?;
         let cluster = cluster.cluster(title, progress.sink());
         Ok(Self::new(plane, cluster, lender, progress.sink(), progress.stream().clone()))
     }

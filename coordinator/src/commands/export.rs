@@ -24,7 +24,7 @@ use job::{
     journal::{Begin, Fact, Run},
     spec::{ExportSettings, RateSpec},
 };
-use job_aws::{Clients, Fault, FaultKind, Policy};
+use job_aws::{Clients, Fault, Policy};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -270,7 +270,7 @@ async fn fence(store: &Store, state: &mut ExportState) -> Result<Vec<Fact>, Faul
     let fenced = open.iter().map(|file| Fact::Fenced(file.id));
     let facts: Vec<Fact> = fenced.collect();
     for fact in facts.clone() {
-        state.replay(fact).map_err(|why| Fault::new(FaultKind::Refused, why.to_string()))?;
+        state.replay(fact).map_err(Fault::refused)?;
     }
     Ok(facts)
 }

@@ -212,7 +212,8 @@ async fn join_one(running: &mut JoinSet<Result<(), Fault>>) -> Result<(), Fault>
         None => Ok(()),
         Some(Ok(result)) => result,
         Some(Err(error)) => {
-            Err(Fault::new(FaultKind::Refused, format!("a file call ended abruptly: {error}")))
+            let why = format!("a file call ended abruptly: {error}");
+            Err(Fault::new(FaultKind::Refused, why).caused_by(error))
         }
     }
 }

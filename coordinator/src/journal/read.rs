@@ -63,7 +63,9 @@ async fn replay(journal: &Store) -> Result<Replayed, Fault> {
                 Policy::Patient.retry(|| journal.get(&name)).await.map(|bytes| (number, bytes))
             });
         }
-        let ended = |error| Fault::new(FaultKind::Refused, format!("a read ended abruptly: {error}"));
+        let ended = |error| {
+            Fault::new(FaultKind::Refused, format!("a read ended abruptly: {error}")).caused_by(error)
+        };
         let mut objects = BTreeMap::new();
         while let Some(read) = reads.join_next().await {
             let (number, bytes) = read.map_err(ended)??;

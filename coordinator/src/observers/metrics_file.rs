@@ -20,7 +20,7 @@ use crate::{
         whole_file::{WholeFile, folder_of},
     },
 };
-use job_aws::{Fault, FaultKind};
+use job_aws::Fault;
 
 /// The time between two writes. Prometheus usually asks `node_exporter` as often.
 const WRITE_METRICS_EVERY: Duration = Duration::from_secs(15);
@@ -29,6 +29,17 @@ const WRITE_METRICS_EVERY: Duration = Duration::from_secs(15);
 const METRICS_FILE_MODE: u32 = 0o644;
 /// The longest file that is read for the times of earlier successes.
 const LONGEST_METRICS_FILE: u64 = 16 * 1024 * 1024;
+
+/// Why there can be no file of metrics. One line.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MetricsFileError {
+    #[error("--metrics-file {}: something else than a file has this name: give another one", .0.display())]
+    NotAFile(PathBuf),
+    #[error(
+        "--metrics-file {}: {}", .path.display(), display::no_file_in(folder_of(.path), .source, "name another file")
+    )]
+    Unwritable { path: PathBuf, source: io::Error },
+}
 
 /// The file.
 #[derive(Debug)]
@@ -43,25 +54,22 @@ impl MetricsFile {
     /// Looks at what an earlier run has written there.
     ///
     /// # Errors
-    /// Fails, with one line, if the file can't be written.
-    pub(super) fn new(path: PathBuf) -> Result<Self, String> {
-        let wrong = |why: &str| format!("--metrics-file {}: {why}", path.display());
+    /// Fails if the file can't be written.
+    pub(super) fn new(path: PathBuf) -> Result<Self, MetricsFileError> {
         let looked = match fs::symlink_metadata(&path) {
-            Ok(found) if !found.is_file() => {
-                return Err(wrong("something else than a file has this name: give another one"));
-            }
+            Ok(found) if !found.is_file() => return Err(MetricsFileError::NotAFile(path)),
             Ok(found) if found.len() <= LONGEST_METRICS_FILE => fs::read_to_string(&path),
             _ => Ok(String::new()),
         };
-        let folder = folder_of(&path);
-        let tried = tempfile::Builder::new().prefix(".tablehaul-").tempfile_in(folder);
-        let named = "name another file";
-        tried.map_err(|error| wrong(&display::no_file_in(folder, &error, named)))?;
+        let tried = tempfile::Builder::new().prefix(".tablehaul-").tempfile_in(folder_of(&path));
+        if let Err(source) = tried {
+            return Err(MetricsFileError::Unwritable { path, source });
+        }
         let earlier = successes(&looked.unwrap_or_default()).into_iter();
         let earlier = earlier.map(|success| ((success.table, success.direction), success.at)).collect();
         if path.extension().is_none_or(|extension| extension != "prom") {
             let why = "node_exporter only reads files whose names end in .prom";
-            display::complain(&format!("warning: {}", wrong(why)));
+            display::complain(&format!("warning: --metrics-file {}: {why}", path.display()));
         }
         Ok(Self { path, earlier, has_failed: false })
     }
@@ -72,9 +80,7 @@ impl MetricsFile {
             let is_over = *over.borrow();
             let content = self.content(&seen.lock().unwrap_or_else(PoisonError::into_inner));
             let path = self.path.clone();
-            let written = blocking(&self.path, move || {
-                replace(path, &content).map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))
-            });
+            let written = blocking(&self.path, move || replace(path, &content).map_err(Fault::refused));
             if let Err(fault) = written.await
                 && !std::mem::replace(&mut self.has_failed, true)
             {
@@ -178,7 +184,7 @@ mod tests {
             (PathBuf::from("/no/such/folder/x.prom"), "there is no folder /no/such/folder"),
             (folder.path().to_owned(), "something else than a file"),
         ] {
-            let said = MetricsFile::new(path).unwrap_err();
+            let said = MetricsFile::new(path).unwrap_err().to_string();
             assert!(said.contains(why), "{said}");
         }
     }

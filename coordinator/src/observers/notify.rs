@@ -93,7 +93,7 @@ async fn try_once(
             ];
             headers.extend(address.authorization().map(|value| ("authorization", value)));
             let sent = post(address.url(), &headers, notification.json(), access.profile.as_deref()).await;
-            match sent.map_err(|why| Failed { why, may_pass: true })? {
+            match sent.map_err(|error| Failed { why: error.to_string(), may_pass: true })? {
                 200..300 => Ok(()),
                 300..400 => Err(Failed {
                     why: "it redirects elsewhere, which is not followed: give the address that answers"

@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Entry, Listing, Lock, Store,
+    Entry, Listing, Lock, LostFile, Store,
     storage::{Readable, Storage},
 };
 
@@ -283,7 +283,7 @@ impl Storage for Faulty {
         job: &JobId,
         files: &[PartFile],
         may_be_complete: bool,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<LostFile>, Fault> {
         self.faults.call("lost", self.inner.lost(job, files, may_be_complete)).await
     }
 

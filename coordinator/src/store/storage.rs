@@ -12,7 +12,7 @@ use job::{
 };
 use job_aws::Fault;
 
-use super::{Entry, Listing, Lock, Store};
+use super::{Entry, Listing, Lock, LostFile, Store};
 
 /// A file to be read.
 pub(crate) enum Readable {
@@ -112,14 +112,14 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Aborts everything that is open of a job: multipart uploads or hidden files. Returns how many there were.
     async fn abort_all(&self, job: &JobId) -> Result<usize, Fault>;
 
-    /// Whether a file has lost sealed data: a sentence about the first such file. If `may_be_complete`, a complete file
-    /// has lost nothing.
+    /// The first file that has lost sealed data, if there is one. If `may_be_complete`, a complete file has lost
+    /// nothing.
     async fn lost(
         &self,
         job: &JobId,
         files: &[PartFile],
         may_be_complete: bool,
-    ) -> Result<Option<String>, Fault>;
+    ) -> Result<Option<LostFile>, Fault>;
 
     /// Makes sure that nothing else is in the place of a hidden file. In S3 does nothing: an upload has no place.
     ///

@@ -101,7 +101,7 @@ async fn clients(
 }
 
 fn check_endpoints(access: &AwsAccess) -> Result<(), Fault> {
-    access.check_endpoints().map_err(|why| Fault::new(FaultKind::Refused, why.to_string()))
+    access.check_endpoints().map_err(Fault::refused)
 }
 
 /// The settings from the environment, the shared files and the user together.

@@ -102,6 +102,11 @@ impl Fault {
         Self { kind, message: message.into(), source: None, is_of_partition: false }
     }
 
+    /// A fault of the kind [`FaultKind::Refused`], in the words of the error that caused it.
+    pub fn refused(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(FaultKind::Refused, error.to_string()).caused_by(error)
+    }
+
     /// Classifies an error of a file system. `action` is a verb, such as `read`.
     pub fn of_file(action: &str, path: &Path, error: io::Error) -> Self {
         let kind = match error.kind() {

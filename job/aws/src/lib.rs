@@ -25,7 +25,7 @@ pub use connect::{connect, connect_as_worker, connect_to_s3};
 pub use endpoint::endpoint_of;
 pub use fault::{Fault, FaultKind, causes, deepest, with_causes};
 pub use lent::{Borrowed, Lending, LentCredentials};
-pub use post::post;
+pub use post::{PostError, post};
 pub use ranges::{Ahead, Ranges, ranges};
 pub use read::get_range;
 pub use retry::{Policy, backoff, retry, wait};

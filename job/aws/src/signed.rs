@@ -8,16 +8,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError};
 use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
-    sign::v4,
+    http_request::{SignableBody, SignableRequest, SigningError, SigningSettings, sign},
+    sign::v4::{self, signing_params::BuildError},
 };
 
 use crate::{
     clients::{Clients, address},
     endpoint::endpoint_of,
-    post::{exchange, request},
+    fault::why,
+    post::{PostError, exchange, request},
     waits,
 };
 
@@ -49,13 +50,30 @@ pub enum Question<'a> {
 }
 
 /// There is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("{service}:{action}: {message}")]
 pub struct NoAnswer {
     service: &'static str,
     action: String,
     code: Option<String>,
     message: String,
+    /// Why no reply came, if that is known.
+    source: Option<Box<AskError>>,
+}
+
+/// Why a question was not asked, or no reply came.
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error("there are no credentials")]
+    NoCredentials,
+    #[error("{}", why(.0))]
+    Credentials(#[from] CredentialsError),
+    #[error("{0}")]
+    Parameters(#[from] BuildError),
+    #[error("{0}")]
+    Signing(#[from] SigningError),
+    #[error(transparent)]
+    Post(#[from] PostError),
 }
 
 impl NoAnswer {
@@ -94,20 +112,21 @@ impl Service {
         action: &str,
         question: Question<'_>,
     ) -> Result<String, NoAnswer> {
-        let no = |code: Option<String>, message: String| NoAnswer {
+        let no = |code, message, source: Option<AskError>| NoAnswer {
             service: self.name,
             action: action.to_owned(),
             code,
             message,
+            source: source.map(Box::new),
         };
         let asked = tokio::time::timeout(LIMIT, self.send(clients, action, question)).await;
         match asked {
-            Err(_) => Err(no(None, format!("no answer from {}", self.url(clients)))),
-            Ok(Err(why)) => Err(no(None, why)),
+            Err(_) => Err(no(None, format!("no answer from {}", self.url(clients)), None)),
+            Ok(Err(why)) => Err(no(None, why.to_string(), Some(why))),
             Ok(Ok((200..300, text))) => Ok(text),
             Ok(Ok((status, text))) => {
                 let (code, message) = refusal(&text);
-                Err(no(code, message.unwrap_or_else(|| format!("HTTP status {status}"))))
+                Err(no(code, message.unwrap_or_else(|| format!("HTTP status {status}")), None))
             }
         }
     }
@@ -128,7 +147,7 @@ impl Service {
         clients: &Clients,
         action: &str,
         question: Question<'_>,
-    ) -> Result<(u16, String), String> {
+    ) -> Result<(u16, String), AskError> {
         let url = self.url(clients);
         let _waiting = waits::waiting(format!("{url} ({}:{action})", self.name));
         let (kind, target, body) = match question {
@@ -148,24 +167,21 @@ impl Service {
         let host = host.split('/').next().unwrap_or_default().to_owned();
         let mut headers = vec![("host", host), ("content-type", kind.to_owned())];
         headers.extend(target.map(|target| ("x-amz-target", target)));
-        let provider = clients.config.credentials_provider().ok_or("there are no credentials")?;
-        let credentials = provider.provide_credentials().await.map_err(|error| crate::fault::why(&error))?;
-        let identity = credentials.into();
+        let provider = clients.config.credentials_provider().ok_or(AskError::NoCredentials)?;
+        let identity = provider.provide_credentials().await?.into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(self.only_in.map_or(clients.region.as_str(), |(region, _)| region))
             .name(self.name)
             .time(SystemTime::now())
             .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| error.to_string())?;
+            .build()?;
         let told = headers.iter().map(|(name, value)| (*name, value.as_str()));
         let signable = SignableRequest::new("POST", &url, told, SignableBody::Bytes(body.as_bytes()));
-        let signed = sign(signable.map_err(|error| error.to_string())?, &parameters.into());
-        let (instructions, _) = signed.map_err(|error| error.to_string())?.into_parts();
+        let (instructions, _) = sign(signable?, &parameters.into())?.into_parts();
         let own = headers.iter().map(|(name, value)| (*name, value.as_str()));
         let request = request(&url, own.chain(instructions.headers()), body)?;
-        exchange(request, clients.access.profile.as_deref(), LONGEST_AWS_REPLY).await
+        Ok(exchange(request, clients.access.profile.as_deref(), LONGEST_AWS_REPLY).await?)
     }
 }
 

@@ -105,8 +105,9 @@ impl<S: Files> Checks<S> {
         let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|at| format!("verify-{at}"));
         // A panic drops the sender of the file's result, which is reported as an error.
         let pool = pool.panic_handler(|_| {}).build();
-        let pool =
-            pool.map_err(|error| Fault::new(FaultKind::Refused, format!("cannot start threads: {error}")))?;
+        let pool = pool.map_err(|error| {
+            Fault::new(FaultKind::Refused, format!("cannot start threads: {error}")).caused_by(error)
+        })?;
         let key_permits = u32::try_from(key_bytes / KEY_PERMIT_BYTES).unwrap_or(u32::MAX);
         Ok(Self {
             files,

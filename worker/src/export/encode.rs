@@ -5,7 +5,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
 use engine::worker::part_builder::Page;
 use format::{emr::TranscodeError, output::Output};
 use job::{
@@ -15,6 +14,7 @@ use job::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::ExportError;
 use crate::cpu::Cores;
 
 /// Buffers that have grown beyond this for an unusual page are not kept.
@@ -93,13 +93,16 @@ pub(crate) struct Turn(OwnedSemaphorePermit);
 
 impl Encoder {
     /// Starts one thread for each core. Returns the stage, and the queue to the part stage.
-    pub(crate) fn new(cores: Cores, output: Output) -> anyhow::Result<(Self, mpsc::Receiver<Input>)> {
+    ///
+    /// # Errors
+    /// Fails if the threads can't be started.
+    pub(crate) fn new(cores: Cores, output: Output) -> Result<(Self, mpsc::Receiver<Input>), ExportError> {
         let num_threads = cores.get();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(num_threads)
             .thread_name(|at| format!("encode-{at}"))
             .build()
-            .context("cannot start threads")?;
+            .map_err(ExportError::Threads)?;
         // One buffer for each thread, one in the part stage, and one on its way there.
         let num_buffers = num_threads + 2;
         let (parts, inputs) = mpsc::channel(num_buffers + SIGNALS);

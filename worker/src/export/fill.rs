@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use engine::worker::{
     part_builder::PartBuilder,
     upload_sequencer::{Stored, UploadEvent},
@@ -10,7 +9,7 @@ use engine::worker::{
 use job::spec::Compression;
 use tokio::sync::mpsc;
 
-use super::{buffers::Buffers, codec::Codec, encode::Input};
+use super::{ExportError, buffers::Buffers, codec::Codec, encode::Input};
 use crate::store_wait::StoreWait;
 
 /// The state of the stage.
@@ -33,7 +32,7 @@ struct Gone;
 
 impl PartFiller {
     /// Runs until the previous or the next stage is gone.
-    pub(crate) fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> anyhow::Result<()> {
+    pub(crate) fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> Result<(), ExportError> {
         let _stage = self.store_wait.stage();
         let mut part = None;
         while let Some(input) = inputs.blocking_recv() {
@@ -59,24 +58,24 @@ impl PartFiller {
         Ok(())
     }
 
-    fn write(&self, part: &mut Option<Part>, lines: &[u8]) -> anyhow::Result<()> {
+    fn write(&self, part: &mut Option<Part>, lines: &[u8]) -> Result<(), ExportError> {
         if lines.is_empty() {
             return Ok(());
         }
         if part.is_none() {
             let buffer = self.waiting(|| self.buffers.take());
-            let codec = Codec::new(self.compression, buffer).context("cannot compress")?;
+            let codec = Codec::new(self.compression, buffer).map_err(ExportError::Compress)?;
             *part = Some(Part { codec, line_bytes: 0 });
         }
         let Some(part) = part else { return Ok(()) };
         part.line_bytes += lines.len() as u64;
-        part.codec.write(lines).context("cannot compress")
+        part.codec.write(lines).map_err(ExportError::Compress)
     }
 
-    fn seal(&mut self, part: &mut Option<Part>, line_follows: bool) -> anyhow::Result<Result<(), Gone>> {
+    fn seal(&mut self, part: &mut Option<Part>, line_follows: bool) -> Result<Result<(), Gone>, ExportError> {
         let stored = match part.take() {
             Some(Part { codec, line_bytes }) => {
-                let bytes = codec.finish().context("cannot compress")?;
+                let bytes = codec.finish().map_err(ExportError::Compress)?;
                 let (length, crc32c) = (bytes.len() as u64, crc32c::crc32c(&bytes));
                 Some(Stored { bytes: self.buffers.lend(bytes), length, line_bytes, crc32c })
             }

@@ -7,7 +7,6 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, anyhow};
 use aws_sdk_dynamodb::{
     Client,
     operation::scan::builders::ScanFluentBuilder,
@@ -19,7 +18,7 @@ use engine::worker::{
 };
 use job::{
     capacity::Units,
-    paging::SeenTokens,
+    paging::{SeenTokens, TokenRepeats},
     spec::{ExportSettings, FixedOptions},
     task::{Lease, Mark, Position},
 };
@@ -27,9 +26,10 @@ use job_aws::{Fault, FaultKind, Policy, wait};
 use tracing::{debug, trace};
 
 use super::{
+    ExportError,
     encode::{EncodeError, Encoded, Encoder, Fetched, KEEP_BYTES},
     fetch::{FetchError, fetch},
-    key,
+    key::{self, NoKey},
 };
 use crate::{limiter::CapacityLimiter, report::Report};
 
@@ -50,6 +50,15 @@ pub(crate) struct Scanner {
     pub(crate) spent: Times,
 }
 
+/// Why no page can be read from a key on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error(transparent)]
+    NoKey(#[from] NoKey),
+    #[error(transparent)]
+    Repeats(#[from] TokenRepeats),
+}
+
 /// A segment that is being read.
 struct Reading {
     lease: Lease,
@@ -64,7 +73,7 @@ struct Reading {
 
 impl Reading {
     /// The key after which the next page begins, if there is one. A repeated key is an error.
-    fn start(&mut self) -> anyhow::Result<Option<HashMap<String, AttributeValue>>> {
+    fn start(&mut self) -> Result<Option<HashMap<String, AttributeValue>>, KeyError> {
         let Position::After(key) = &self.mark.position else { return Ok(None) };
         let key = key::exclusive_start_key(key)?;
         self.tokens.next(&key)?;
@@ -74,13 +83,13 @@ impl Reading {
 
 impl Scanner {
     /// Reads a segment from its mark to its end.
-    pub(crate) async fn read(&self, lease: Lease) -> anyhow::Result<()> {
+    pub(crate) async fn read(&self, lease: Lease) -> Result<(), ExportError> {
         let mark = lease.mark.clone();
         let (body, costs, tokens) = (Vec::new(), Costs::default(), SeenTokens::default());
         let mut segment = Reading { lease, mark, costs, body, failures: 0, malformed: 0, tokens };
         let Lease { segment: number, attempt, .. } = segment.lease;
         debug!(segment = %number, %attempt, pages = segment.mark.pages, "segment begun");
-        let mut start = segment.start()?;
+        let mut start = segment.start().map_err(ExportError::Mark)?;
         while segment.mark.position != Position::Done {
             let plan = self.plan(&segment.costs).await;
             let waiting_since = Instant::now();
@@ -95,7 +104,11 @@ impl Scanner {
                     let page = segment.mark.pages;
                     self.encode(&mut segment, plan).await?;
                     if segment.mark.pages > page {
-                        start = segment.start().with_context(|| self.page(&segment))?;
+                        let next = segment.start();
+                        start = next.map_err(|source| ExportError::Key {
+                            page: self.page(&segment, segment.mark.pages),
+                            source,
+                        })?;
                     }
                 }
                 Err(error) => {
@@ -117,10 +130,10 @@ impl Scanner {
         Reads { consistent, mean_item_bytes }.plan(cap, own, &typical)
     }
 
-    /// The name of a page, for messages.
-    fn page(&self, segment: &Reading) -> String {
+    /// The name of a page, for messages. Pages of a segment are counted from 1.
+    fn page(&self, segment: &Reading, page: u64) -> String {
         let (table, number) = (&self.settings.table, segment.lease.segment);
-        format!("Scan of table {table}, segment {number}, page {}", segment.mark.pages)
+        format!("Scan of table {table}, segment {number}, page {page}")
     }
 
     fn request(
@@ -141,7 +154,7 @@ impl Scanner {
             .set_exclusive_start_key(start)
     }
 
-    async fn encode(&self, segment: &mut Reading, plan: Plan) -> anyhow::Result<()> {
+    async fn encode(&self, segment: &mut Reading, plan: Plan) -> Result<(), ExportError> {
         let waiting_since = Instant::now();
         let turn = self.encoder.turn().await;
         self.spent.pipeline.add(waiting_since.elapsed());
@@ -162,7 +175,7 @@ impl Scanner {
             Err((body, error)) => {
                 self.settle(plan, plan.estimate);
                 segment.body = body;
-                self.ask_again(segment, &error)
+                self.ask_again(segment, error)
             }
         }
     }
@@ -195,22 +208,18 @@ impl Scanner {
         }
     }
 
-    fn ask_again(&self, segment: &mut Reading, error: &EncodeError) -> anyhow::Result<()> {
+    fn ask_again(&self, segment: &mut Reading, source: EncodeError) -> Result<(), ExportError> {
         segment.malformed += 1;
-        let message = format!(
-            "Scan of table {}, segment {}, page {}: {error}",
-            self.settings.table,
-            segment.lease.segment,
-            segment.mark.pages + 1
-        );
+        let page = self.page(segment, segment.mark.pages + 1);
         if segment.malformed >= MALFORMED_REPLIES {
-            return Err(anyhow!("{message}, {MALFORMED_REPLIES} times in a row"));
+            return Err(ExportError::Page { page, times: MALFORMED_REPLIES, source });
         }
-        self.report.retry(&Fault::new(FaultKind::Transient, message));
+        let fault = Fault::new(FaultKind::Transient, format!("{page}: {source}"));
+        self.report.retry(&fault.caused_by(source));
         Ok(())
     }
 
-    async fn retry(&self, segment: &mut Reading, error: FetchError) -> anyhow::Result<()> {
+    async fn retry(&self, segment: &mut Reading, error: FetchError) -> Result<(), ExportError> {
         let fault = match error {
             FetchError::Sdk(error) => {
                 let resource = format!("table {}", self.settings.table);

@@ -3,13 +3,13 @@
 
 use std::{sync::Arc, time::Instant};
 
-use anyhow::Context;
 use engine::worker::streams::{DECIDE_EVERY, LeaseDemand, Streams};
 use job::{control::FromWorker, task::Lease};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
-use super::scan::Scanner;
+use super::{ExportError, scan::Scanner};
 use crate::{
+    breakdown::Breakdown,
     cpu::{Cores, CpuMeter},
     task_channel::{TaskCommand, TaskReceiver},
 };
@@ -19,7 +19,7 @@ pub(crate) async fn run(
     scanner: Arc<Scanner>,
     mut commands: TaskReceiver<Lease>,
     cores: Cores,
-) -> anyhow::Result<()> {
+) -> Result<(), ExportError> {
     let mut reading = JoinSet::new();
     let mut streams = Streams::new();
     let mut leases = LeaseDemand::default();
@@ -50,7 +50,7 @@ pub(crate) async fn run(
                 }
             },
             Some(ended) = reading.join_next() => {
-                ended.context("a stream broke down")??;
+                ended.map_err(Breakdown::of("a stream"))??;
                 if reading.is_empty() && leases.is_draining() {
                     scanner.encoder.flush().await;
                 }

@@ -12,13 +12,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use anyhow::Context;
 use bytes::Bytes;
 use engine::worker::upload_sequencer::{AssignedFile, Stored};
 use job::{fingerprint::Fingerprint, ids::FileId, target::Target};
-use job_aws::Clients;
+use job_aws::{Clients, Fault};
 
-use crate::report::Report;
+use super::ExportError;
+use crate::{breakdown::Breakdown, report::Report};
 use s3::S3;
 
 /// Parts in flight to S3 at once. In a folder, one part is written after the other.
@@ -57,7 +57,7 @@ impl Store {
         number: u32,
         stored: Stored<Bytes>,
         report: &Report,
-    ) -> anyhow::Result<String> {
+    ) -> Result<String, ExportError> {
         match self {
             Self::S3(s3) => s3.upload(file, number, &stored, report).await,
             Self::Folder(folder) => folder.append(file, number, stored.bytes).await,
@@ -81,25 +81,29 @@ struct OpenFile {
 }
 
 impl ExportFolder {
-    async fn append(&self, file: &AssignedFile, number: u32, bytes: Bytes) -> anyhow::Result<String> {
+    async fn append(&self, file: &AssignedFile, number: u32, bytes: Bytes) -> Result<String, ExportError> {
         let hidden = job::layout::hidden(&file.name, &file.upload_id);
-        let path = self.dir.join(hidden.with_context(|| format!("{} has no hidden name", file.name))?);
+        let path = self.dir.join(hidden.ok_or_else(|| ExportError::NoHiddenName(file.name.clone()))?);
         let (open, id) = (self.open.clone(), file.file);
         let written = tokio::task::spawn_blocking(move || {
+            let cannot = |action: &'static str| {
+                let path = &path;
+                move |error| Fault::of_file(action, path, error)
+            };
             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
             if number == 1 {
                 // Never an existing file: what a lost worker left behind belongs to the coordinator, and a planted link
                 // of that name is not followed (open(2), O_EXCL).
                 let new = OpenOptions::new().append(true).create_new(true).open(&path);
-                let new = new.with_context(|| format!("cannot create {}", path.display()))?;
-                hold(&new).with_context(|| format!("cannot lock {}", path.display()))?;
+                let new = new.map_err(cannot("create"))?;
+                hold(&new).map_err(cannot("lock"))?;
                 *open = Some(OpenFile { id, file: new, path: path.clone(), bytes: 0 });
-                sync_folder_of(&path).with_context(|| format!("cannot create {}", path.display()))?;
+                sync_folder_of(&path).map_err(cannot("create"))?;
             }
-            let open = open.as_mut().filter(|open| open.id == id).context("no such file is open")?;
-            open.append(&bytes).with_context(|| format!("cannot write {}", path.display()))
+            let open = open.as_mut().filter(|open| open.id == id).ok_or(ExportError::NotOpen)?;
+            Ok::<_, ExportError>(open.append(&bytes).map_err(cannot("write"))?)
         });
-        Ok(written.await.context("a write broke down")??.to_string())
+        Ok(written.await.map_err(Breakdown::of("a write"))??.to_string())
     }
 }
 
@@ -183,7 +187,7 @@ mod tests {
             "it is seen that it is being filled"
         );
         let refused = folder().append(&file, 1, Bytes::from("c\n")).await.unwrap_err();
-        assert!(format!("{refused:#}").contains(&*file.name), "{refused:#}");
+        assert!(refused.to_string().contains(&*file.name), "{refused}");
         drop(first);
         other.try_lock().unwrap();
     }
@@ -196,7 +200,7 @@ mod tests {
             folder.append(&file, 1, Bytes::from("a\n")).await.unwrap();
             let path = dir.path().join(hidden(&file.name, &file.upload_id).unwrap());
             File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
-            let error = format!("{:#}", folder.append(&file, 2, Bytes::from("b\n")).await.unwrap_err());
+            let error = folder.append(&file, 2, Bytes::from("b\n")).await.unwrap_err().to_string();
             assert!(error.contains("expected 2: another process changed it"), "{error}");
             assert_eq!(std::fs::metadata(&path).unwrap().len(), length, "nothing is written to it");
         }
@@ -213,7 +217,7 @@ mod tests {
         fs::write(&other, "x\n").unwrap();
         fs::rename(&other, &path).unwrap();
         for is_gone in [false, true] {
-            let error = format!("{:#}", folder.append(&file, 2, Bytes::from("b\n")).await.unwrap_err());
+            let error = folder.append(&file, 2, Bytes::from("b\n")).await.unwrap_err().to_string();
             assert!(error.contains("another process replaced it"), "{error}");
             if !is_gone {
                 assert_eq!(fs::read(&path).unwrap(), b"x\n", "nothing is written to it");

@@ -2,14 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
-use anyhow::Context;
 use bytes::Bytes;
 use engine::worker::upload_sequencer::{AssignedFile, UploadAction, UploadEvent, UploadSequencer};
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::debug;
 
-use super::store::Store;
-use crate::report::Report;
+use super::{ExportError, store::Store};
+use crate::{breakdown::Breakdown, report::Report};
 
 /// No further parts or steps are accepted while this many are unreported.
 const MAX_UNREPORTED: usize = 8;
@@ -24,7 +23,7 @@ pub(crate) struct Uploader {
 
 impl Uploader {
     /// Runs until the previous stage is gone, or a part can't be written.
-    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self) -> Result<(), ExportError> {
         let mut order = UploadSequencer::new(self.store.max_writing());
         let mut writing = JoinSet::new();
         loop {
@@ -35,7 +34,7 @@ impl Uploader {
                 },
                 Some(file) = self.files.recv() => UploadEvent::File(file),
                 Some(written) = writing.join_next() => {
-                    let (sequence, etag) = written.context("an upload broke down")??;
+                    let (sequence, etag) = written.map_err(Breakdown::of("an upload"))??;
                     UploadEvent::Durable { sequence, etag }
                 }
             };
@@ -48,7 +47,7 @@ impl Uploader {
     async fn perform(
         &self,
         action: UploadAction<Bytes>,
-        writing: &mut JoinSet<anyhow::Result<(u64, String)>>,
+        writing: &mut JoinSet<Result<(u64, String), ExportError>>,
     ) {
         match action {
             UploadAction::AskForFile => self.report.say(job::control::FromWorker::WantFile).await,

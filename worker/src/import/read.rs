@@ -12,6 +12,7 @@ use format::{
     request::RequestError,
 };
 use job::split::{Codec, MAX_REJECTED_LINE_BYTES, Reject, Split, SplitLease};
+use job_aws::Fault;
 
 /// Receives the lines of a split. An error ends the reading.
 pub(crate) trait Sink {
@@ -78,6 +79,9 @@ pub(crate) enum ReadError {
     /// The object can't be read, or its lines can't be passed on.
     #[error("{0}")]
     Io(#[source] io::Error),
+    /// The object can't be fetched.
+    #[error("{0}")]
+    Fault(#[source] Fault),
     /// The object differs from what is recorded of it.
     #[error(transparent)]
     Checksum(#[from] ChecksumError),
@@ -89,6 +93,15 @@ impl ReadError {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Content { error, offset },
             // An error of reading, unlike one of the content, has no offset in the text.
             _ => Self::Io(error),
+        }
+    }
+
+    /// This error, given the `failure` of the stored bytes, if that is what ended the reading: those who read them have
+    /// got a copy of its text only.
+    fn or_failure(self, failure: Option<io::Error>) -> Self {
+        match (self, failure) {
+            (Self::Io(_), Some(failure)) => failure.downcast().map_or_else(Self::Io, Self::Fault),
+            (error, _) => error,
         }
     }
 }
@@ -109,10 +122,25 @@ pub(crate) fn read(
     let is_whole = stored == split.stored;
     let checksum = split.checksum.filter(|_| is_whole);
     let mut stored_bytes = ChecksumReader::new(bytes, checksum);
-    let text = codec::decompress(split.codec, &mut stored_bytes)
-        .map_err(|error| ReadError::at(error, text_start))?;
+    let reached = text_read(lease, &mut stored_bytes, (text_start, skip_first), sink)
+        .map_err(|error| error.or_failure(stored_bytes.take_failure()))?;
+    if !split.cut {
+        let expected = stored.end.saturating_sub(stored.start);
+        stored_bytes.check(expected)?;
+    }
+    Ok(reached)
+}
+
+fn text_read(
+    lease: &SplitLease,
+    stored_bytes: &mut ChecksumReader<Box<dyn BufRead + Send>>,
+    (start, skip_first): (u64, bool),
+    sink: &mut impl Sink,
+) -> Result<u64, ReadError> {
+    let split = &lease.split;
+    let text = codec::decompress(split.codec, stored_bytes).map_err(|error| ReadError::at(error, start))?;
     let end = split.cut.then_some(split.stored.end);
-    let mut lines = Lines::new(text, text_start, end, skip_first);
+    let mut lines = Lines::new(text, start, end, skip_first);
     let mut reached = lease.mark;
     loop {
         match lines.next() {
@@ -121,16 +149,10 @@ pub(crate) fn read(
                 line_read(lease.mark, line, sink).map_err(ReadError::Io)?;
                 reached = reached.max(next);
             }
-            Ok(None) => break,
+            Ok(None) => return Ok(reached),
             Err(error) => return Err(ReadError::at(error, reached)),
         }
     }
-    drop(lines);
-    if !split.cut {
-        let expected = stored.end.saturating_sub(stored.start);
-        stored_bytes.check(expected)?;
-    }
-    Ok(reached)
 }
 
 fn line_read(mark: u64, line: Line<'_>, sink: &mut impl Sink) -> io::Result<()> {

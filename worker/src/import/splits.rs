@@ -1,8 +1,7 @@
 //! Opens each leased split, reads it on a thread of its own, and asks for as many leases as splits may be open at once.
 
-use std::{fmt::Display, sync::Arc};
+use std::{io::BufRead, sync::Arc};
 
-use anyhow::{Context, anyhow};
 use engine::worker::streams::LeaseDemand;
 use format::{
     input::{Decoder, LineChecker},
@@ -10,6 +9,8 @@ use format::{
 };
 use job::{
     control::FromWorker,
+    fingerprint::FingerprintError,
+    object::Object,
     spec::{ImportSettings, WriteMode},
     split::SplitLease,
 };
@@ -17,8 +18,15 @@ use job_aws::Clients;
 use tokio::{runtime::Handle, task::JoinSet};
 use tracing::debug;
 
-use super::{blocks, check::Checker, read, stored, tracker::Tracker};
+use super::{
+    ImportError, blocks,
+    check::Checker,
+    read::{self, ReadError},
+    stored,
+    tracker::Tracker,
+};
 use crate::{
+    breakdown::Breakdown,
     report::Report,
     task_channel::{TaskCommand, TaskReceiver},
 };
@@ -43,7 +51,7 @@ pub(crate) struct Readers {
 pub(crate) async fn run(
     readers: Arc<Readers>,
     mut commands: TaskReceiver<Box<SplitLease>>,
-) -> anyhow::Result<()> {
+) -> Result<(), ImportError> {
     let mut reading = JoinSet::new();
     let mut fetching = JoinSet::new();
     let mut leases = LeaseDemand::default();
@@ -62,7 +70,10 @@ pub(crate) async fn run(
                 Some(TaskCommand::Work(lease)) => {
                     leases.read();
                     debug!(split = %lease.split.split, attempt = %lease.attempt, "split begun");
-                    let opened = readers.open(&lease).with_context(|| lease.split.object.to_string())?;
+                    let opened = readers.open(&lease).map_err(|source| ImportError::Lease {
+                        object: lease.split.object.clone(),
+                        source,
+                    })?;
                     if let Some(fetch) = opened.fetching {
                         fetching.spawn(fetch);
                     }
@@ -70,14 +81,14 @@ pub(crate) async fn run(
                     reading.spawn_blocking(move || readers.read(&lease, opened.bytes, runtime));
                 }
             },
-            Some(ended) = reading.join_next() => ended.context("a reader broke down")??,
+            Some(ended) = reading.join_next() => ended.map_err(Breakdown::of("a reader"))??,
             Some(_) = fetching.join_next() => {}
         }
     }
 }
 
 impl Readers {
-    fn open(&self, lease: &SplitLease) -> std::io::Result<stored::Stored> {
+    fn open(&self, lease: &SplitLease) -> Result<stored::Stored, FingerprintError> {
         stored::open(&lease.split, read::stored_range(lease), &self.clients, &self.report)
     }
 
@@ -85,19 +96,19 @@ impl Readers {
     fn read(
         &self,
         lease: &SplitLease,
-        bytes: Box<dyn std::io::BufRead + Send>,
+        bytes: Box<dyn BufRead + Send>,
         runtime: Handle,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), ImportError> {
         let ImportSettings { mode, keys, indexes, is_incremental, .. } = &*self.settings;
         let format = lease.split.format;
-        let failed = |why: &dyn Display| of_object(&lease.split.object.to_string(), &why.to_string());
+        let failed = |source| ImportError::Read { object: lease.split.object.clone(), source };
         let _stage = self.report.store_wait().stage();
         match &self.purpose {
             Purpose::Check => {
                 let lines = request::Checker::new(Some(keys)).with_indexes(indexes);
                 let lines = LineChecker::new(format, lines.of_export(*is_incremental));
                 let mut checker = Checker::new(lease, lines, self.report.clone(), runtime);
-                let end = read::read(lease, bytes, &mut checker).map_err(|error| failed(&error))?;
+                let end = read::read(lease, bytes, &mut checker).map_err(failed)?;
                 checker.finish(end);
             }
             Purpose::Write { tracker, outgoing } => {
@@ -105,8 +116,8 @@ impl Readers {
                 let encoder = Encoder::new(keys, wanted).with_indexes(indexes).of_export(*is_incremental);
                 let decoder = Decoder::new(format, encoder);
                 let mut filler = blocks::Filler::new(tracker.open(lease), decoder, outgoing.clone());
-                let end = read::read(lease, bytes, &mut filler).map_err(|error| failed(&error))?;
-                filler.finish(end).map_err(|error| failed(&error))?;
+                let end = read::read(lease, bytes, &mut filler).map_err(failed)?;
+                filler.finish(end).map_err(|error| failed(ReadError::Io(error)))?;
             }
         }
         debug!(split = %lease.split.split, attempt = %lease.attempt, "split read");
@@ -114,9 +125,10 @@ impl Readers {
     }
 }
 
-/// Why an object can't be read, with its name once: faults of S3 name it already.
-fn of_object(object: &str, why: &str) -> anyhow::Error {
-    if why.contains(object) { anyhow!("{why}") } else { anyhow!("{object}: {why}") }
+/// Why an object can't be read, with its name once: most faults of S3 name it already.
+pub(super) fn of_object(object: &Object, why: &ReadError) -> String {
+    let (object, why) = (object.to_string(), why.to_string());
+    if why.contains(&object) { why } else { format!("{object}: {why}") }
 }
 
 #[cfg(test)]
@@ -125,7 +137,8 @@ mod tests {
 
     #[test]
     fn an_object_is_named_once() {
-        let said = |why: &str| of_object("s3://b/k", why).to_string();
+        let object: Object = "s3://b/k".parse().unwrap();
+        let said = |why: &str| of_object(&object, &ReadError::Io(std::io::Error::other(why)));
         assert_eq!(said("is damaged"), "s3://b/k: is damaged");
         assert_eq!(said("s3://b/k was changed"), "s3://b/k was changed");
     }

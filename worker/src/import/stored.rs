@@ -9,7 +9,11 @@ use std::{
 };
 
 use files::Unchanged;
-use job::{fingerprint::Fingerprint, object::Object, split::Split};
+use job::{
+    fingerprint::{Fingerprint, FingerprintError},
+    object::Object,
+    split::Split,
+};
 use job_aws::{Ahead, Clients, Policy, ranges, retry};
 
 use crate::{
@@ -32,15 +36,18 @@ pub(crate) struct Stored {
 
 /// Opens the bytes `of` the object of a split, as it was when it was found. A file is opened on the thread that reads
 /// it, since its file system may block for any time.
+///
+/// # Errors
+/// Fails if the split is of a file and has no fingerprint of it.
 pub(crate) fn open(
     split: &Split,
     of: Range<u64>,
     clients: &Clients,
     report: &Arc<Report>,
-) -> io::Result<Stored> {
+) -> Result<Stored, FingerprintError> {
     match &split.object {
         Object::File { path } => {
-            let found = split.etag.parse().map_err(io::Error::other)?;
+            let found = split.etag.parse()?;
             Ok(Stored { bytes: Box::new(Later::new(path, of, found, report.store_wait())), fetching: None })
         }
         Object::S3 { bucket, key } => {

@@ -27,13 +27,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
 use engine::worker::{
     line::Line,
     streams::{DECIDE_EVERY, Spent, Streams, Times},
 };
 use job::spec::ImportSettings;
-use job_aws::Clients;
+use job_aws::{Clients, Fault};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
@@ -41,7 +40,9 @@ use tokio::{
 };
 
 use self::send::{Sender, Settle, Settled};
+use super::ImportError;
 use crate::{
+    breakdown::Breakdown,
     cpu::{Cores, CpuMeter},
     dynamodb::direct::CallPath,
     limiter::CapacityLimiter,
@@ -74,7 +75,11 @@ impl Writer {
     ///
     /// # Errors
     /// Fails with an error that no retry can help; some lines are then not settled.
-    pub(crate) async fn run(self, lines: mpsc::Receiver<Vec<Line>>, settle: Settle) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        self,
+        lines: mpsc::Receiver<Vec<Line>>,
+        settle: Settle,
+    ) -> Result<(), ImportError> {
         let streams = Streams::for_writes();
         let sender = Sender {
             table: table::Table::new(&self.clients, self.settings.table.clone(), self.call_path),
@@ -102,14 +107,18 @@ impl Writer {
 struct Writing {
     sender: Arc<Sender>,
     queue: batch::Queue,
-    batches: JoinSet<anyhow::Result<Settled>>,
+    batches: JoinSet<Result<Settled, Fault>>,
     streams: Streams,
     /// The most requests at once since the last decision.
     most_active: u32,
 }
 
 impl Writing {
-    async fn run(mut self, mut lines: mpsc::Receiver<Vec<Line>>, mut cpu: CpuMeter) -> anyhow::Result<()> {
+    async fn run(
+        mut self,
+        mut lines: mpsc::Receiver<Vec<Line>>,
+        mut cpu: CpuMeter,
+    ) -> Result<(), ImportError> {
         let mut decided_at = Instant::now();
         let mut ticks = tokio::time::interval(DECIDE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -125,7 +134,7 @@ impl Writing {
                     self.take_in(now, more);
                 }
                 Some(ended) = self.batches.join_next() => {
-                    let settled = ended.context("a batch broke down")??;
+                    let settled = ended.map_err(Breakdown::of("a batch"))??;
                     self.queue.settled(now, &settled.keys, settled.json_bytes);
                     self.sender.report.streams(self.active());
                 }

@@ -56,9 +56,12 @@ impl Files for Folder {
     }
 
     fn read_fault(&self, file: &StoredFile, error: io::Error) -> Fault {
-        let of_error = |error| match self.path(file) {
-            Some(path) => Fault::of_file("read", &path, error),
-            None => Fault::new(FaultKind::Refused, format!("reading {}: {error}", file.record.name())),
+        let of_error = |error: io::Error| {
+            if let Some(path) = self.path(file) {
+                return Fault::of_file("read", &path, error);
+            }
+            let why = format!("reading {}: {error}", file.record.name());
+            Fault::new(FaultKind::Refused, why).caused_by(error)
         };
         error.downcast().unwrap_or_else(of_error)
     }

@@ -4,12 +4,11 @@
 //! that, since the entries are totals.
 
 use std::{
-    io::Write,
+    io::{self, Write},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::progress::{Counters, Totals};
@@ -31,7 +30,10 @@ pub(crate) struct Log {
 
 impl Log {
     /// Starts the thread. It ends with the log, or with the process if a write blocks then.
-    pub(crate) fn start(mut out: impl Write + Send + 'static) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// Fails if no thread can be started.
+    pub(crate) fn start(mut out: impl Write + Send + 'static) -> io::Result<Self> {
         let (entries, queue) = bounded(WAITING_ENTRIES);
         let (end, ended) = bounded(1);
         let write = move || {
@@ -48,7 +50,7 @@ impl Log {
             let _ = end.send(());
         };
         // Not joined: a write that nobody reads never returns.
-        thread::Builder::new().name("log".into()).spawn(write).context("cannot start threads")?;
+        thread::Builder::new().name("log".into()).spawn(write)?;
         Ok(Self { entries, ended })
     }
 

@@ -1,6 +1,6 @@
 //! What an instance costs by AWS's price list.
 
-use job_aws::{Question, Service};
+use job_aws::{NoAnswer, Question, Service};
 use serde_json::{Value, json};
 
 use super::{Account, short};
@@ -13,12 +13,28 @@ const PRICING: Service = Service {
 };
 const TARGET: &str = "AWSPriceListService";
 
+/// Why the price of an instance is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum PriceError {
+    /// The list can't be read, for instance for lack of a permission.
+    #[error("{}", short(.0))]
+    Unread(#[from] NoAnswer),
+    /// The list has no price of the instance, or several.
+    #[error("the price list of {service} has no single price of {instance_type}")]
+    NotOne {
+        /// The service's code in the list.
+        service: &'static str,
+        /// The type of the instance.
+        instance_type: String,
+    },
+}
+
 impl Account<'_> {
     /// US dollars for an hour of an instance: of EC2, on demand, and of EMR. Without its volumes.
     ///
     /// # Errors
-    /// Fails with the reason if the list cannot be read, for instance for lack of a permission.
-    pub async fn dollars_per_hour(&self, instance_type: &str) -> Result<f64, String> {
+    /// See [`PriceError`].
+    pub async fn dollars_per_hour(&self, instance_type: &str) -> Result<f64, PriceError> {
         let machine = [
             ("operatingSystem", "Linux"),
             ("tenancy", "Shared"),
@@ -32,16 +48,19 @@ impl Account<'_> {
         Ok(machine? + emr?)
     }
 
-    async fn listed(&self, service: &str, instance_type: &str, more: &[(&str, &str)]) -> Result<f64, String> {
+    async fn listed(
+        &self,
+        service: &'static str,
+        instance_type: &str,
+        more: &[(&str, &str)],
+    ) -> Result<f64, PriceError> {
         let own = [("instanceType", instance_type), ("regionCode", self.clients.region.as_str())];
         let filter =
             |(field, value): (&str, &str)| json!({"Type": "TERM_MATCH", "Field": field, "Value": value});
         let filters: Vec<Value> = own.into_iter().chain(more.iter().copied()).map(filter).collect();
         let body = json!({"ServiceCode": service, "Filters": filters, "FormatVersion": "aws_v1"}).to_string();
-        let reply = PRICING.ask(self.clients, "GetProducts", Question::Json(TARGET, &body)).await;
-        let reply = reply.map_err(|why| short(&why))?;
-        price(&reply)
-            .ok_or_else(|| format!("the price list of {service} has no single price of {instance_type}"))
+        let reply = PRICING.ask(self.clients, "GetProducts", Question::Json(TARGET, &body)).await?;
+        price(&reply).ok_or_else(|| PriceError::NotOne { service, instance_type: instance_type.to_owned() })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use job_aws::{Clients, NoAnswer, Question, Service};
 
 use super::xml;
+use crate::words;
 
 const CLOUDFORMATION: Service =
     Service { id: "CloudFormation", name: "cloudformation", version: "2010-05-15", only_in: None };
@@ -73,7 +74,7 @@ impl Stack<'_> {
             Err(why) if why.code() == Some("AlreadyExistsException") => {
                 match self.call(clients, "UpdateStack", &self.wanted()).await {
                     Ok(_) => Made::Changed,
-                    Err(why) if why.message().contains("No updates are to be performed") => Made::AsItWas,
+                    Err(why) if words::is_up_to_date(why.message()) => Made::AsItWas,
                     Err(why) => return Err(why.into()),
                 }
             }
@@ -127,11 +128,7 @@ impl Stack<'_> {
         };
         let reasons = xml::all(&events, "ResourceStatusReason");
         // Others are cancelled because of the first.
-        let first = reasons.into_iter().rfind(|reason| {
-            !reason.contains("cancelled")
-                && !reason.contains("User Initiated")
-                && !reason.contains("rollback")
-        });
+        let first = reasons.into_iter().rfind(|reason| !words::is_consequence(reason));
         first.unwrap_or_else(|| "CloudFormation does not say why".to_owned())
     }
 }

@@ -55,7 +55,7 @@ impl Emr {
             error,
         );
         let code = error.said.as_ref().map(|(code, _)| code.as_str()).unwrap_or_default();
-        if code.contains("InvalidRequest") || code.contains("Validation") {
+        if matches!(code, "InvalidRequestException" | "ValidationException") {
             return Ok(Some(format!(
                 "--security-configuration {name}: EMR in {} has none of this name",
                 self.region
@@ -101,10 +101,11 @@ impl Emr {
 }
 
 impl CallError {
-    /// Whether EMR refused for lack of a permission.
+    /// Whether EMR refused for lack of a permission (EMR API Reference, "Common Errors"; the second code is of other
+    /// services and of emulators).
     pub fn is_denied(&self) -> bool {
         let code = self.said.as_ref().map(|(code, _)| code.as_str());
-        self.failed == Failed::Refused && code.is_some_and(|code| code.contains("AccessDenied"))
+        self.failed == Failed::Refused && matches!(code, Some("AccessDeniedException" | "AccessDenied"))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use emr::{
-    account::{Account, Found},
+    account::{Account, Found, PriceError},
     calls::{Emr, Unchecked},
 };
 use job_aws::{Clients, Fault, FaultKind, Policy};
@@ -128,7 +128,7 @@ async fn logs(request: &LaunchRequest, clients: &Clients) -> Found {
 }
 
 /// Dollars for an hour of one instance. `None` if nothing is launched.
-async fn price(request: &LaunchRequest, clients: &Clients) -> Option<Result<f64, String>> {
+async fn price(request: &LaunchRequest, clients: &Clients) -> Option<Result<f64, PriceError>> {
     let kind = request.cluster.instance_types.first().filter(|_| request.guest_of.is_none())?;
     Some(Account::new(clients).dollars_per_hour(kind).await)
 }

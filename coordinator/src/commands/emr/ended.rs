@@ -6,7 +6,9 @@ use emr::{
     causes,
     launch::{Launch, Outcome, Verdict},
     view::StepView,
+    words::{failed_bootstrap, is_unknown},
 };
+use events::Failed;
 use job::target::Target;
 use job_aws::Clients;
 use serde::Serialize;
@@ -20,7 +22,8 @@ use super::{
 };
 use crate::{
     commands::status::{FolderState, Status, status_of},
-    failure::Failure,
+    failure::{Failure, FailureKind},
+    jobs::history,
     output::stderr,
     store::Store,
 };
@@ -148,10 +151,21 @@ impl LaunchEnd<'_> {
     }
 
     async fn status(&self, step: &Stepped) -> Option<Status> {
+        let (folder, store) = self.folder(step).await?;
+        status_of(folder, &store).await.ok()
+    }
+
+    /// How the job of a step has failed, as it recorded it in its folder.
+    async fn recorded(&self, step: &Stepped) -> Option<Failed> {
+        let (_, store) = self.folder(step).await?;
+        history::newest(&store).await?.error
+    }
+
+    async fn folder<'a>(&self, step: &'a Stepped) -> Option<(&'a Target, Store)> {
         let folder = step.state.as_ref()?;
         let Target::S3 { bucket, .. } = folder else { return None };
         self.clients.locate(bucket).await.ok()?;
-        status_of(folder, &Store::new(folder, self.clients)).await.ok()
+        Some((folder, Store::new(folder, self.clients)))
     }
 
     /// The engine's report, from the log of its step.
@@ -204,12 +218,13 @@ impl LaunchEnd<'_> {
             ));
         }
         let (ended, why) = self.last_words(step).await;
-        let status = match self.request.steps.get(number) {
-            Some(step) => self.status(step).await,
-            None => None,
+        let (status, recorded) = match self.request.steps.get(number) {
+            Some(step) => (self.status(step).await, self.recorded(step).await),
+            None => (None, None),
         };
-        let code = ended.map(|ended| ended.code).or_else(|| code_by(status.as_ref()));
-        let why = why.or_else(|| step.reason.clone().filter(|reason| !reason.starts_with("Unknown")));
+        let by_folder = || Some(code_by(status.as_ref()?, recorded.as_ref()));
+        let code = ended.map(|ended| ended.code).or_else(by_folder);
+        let why = why.or_else(|| step.reason.clone().filter(|reason| !is_unknown(reason)));
         let state = || status.map(|status| format!("; {status}")).unwrap_or_default();
         let why = match (why, ended) {
             (Some(why), _) => format!("{why} (step {} of cluster {id})", step.id),
@@ -275,28 +290,21 @@ impl LaunchEnd<'_> {
     }
 }
 
-/// The instance and the number of the bootstrap action that failed there, by EMR's words, since its code is only
-/// `BOOTSTRAP_FAILURE`: `On the master instance
-/// (i-…), bootstrap action 1 returned a non-zero return code`.
-fn failed_bootstrap(message: &str) -> Option<(&str, &str)> {
-    let (before, after) = message.split_once("bootstrap action ")?;
-    if !after.contains("non-zero") {
-        return None;
+/// Derives the exit code from what the job left in its folder: a stopped job left a reason, a refused one left nothing.
+/// `recorded` is how it has failed, if it could write that.
+fn code_by(status: &Status, recorded: Option<&Failed>) -> u8 {
+    match (&status.state, recorded) {
+        (FolderState::Stopped(_), Some(failed)) => failed.exit_code,
+        (FolderState::Stopped(job), None) => code_by_words(job.why.as_deref().unwrap_or_default()),
+        (FolderState::Empty | FolderState::Foreign { .. }, _) => FailureKind::Refused.exit_code(),
+        _ => FailureKind::Failed.exit_code(),
     }
-    let instance = &before[before.find("i-")?..];
-    let end = instance.find(|c: char| !c.is_ascii_alphanumeric() && c != '-')?;
-    let action = after.split_whitespace().next()?;
-    Some((&instance[..end], action)).filter(|(_, action)| action.parse::<u32>().is_ok())
 }
 
-/// Derives the exit code from what the job left in its folder: a stopped job left a reason, a refused one left nothing.
-/// A journal records the reason as text, which for a stop is that of [`Stop`](crate::stop::Stop).
-fn code_by(status: Option<&Status>) -> Option<u8> {
-    Some(match &status?.state {
-        FolderState::Stopped(job) if job.why.as_deref().is_some_and(|why| why.starts_with("stopped")) => 3,
-        FolderState::Empty | FolderState::Foreign { .. } => 2,
-        _ => 1,
-    })
+/// The exit code by the reason in a journal, which is only text: for a stop that of [`Stop`](crate::stop::Stop).
+fn code_by_words(why: &str) -> u8 {
+    let is_stop = why.starts_with("stopped");
+    if is_stop { FailureKind::Stopped.exit_code() } else { FailureKind::Failed.exit_code() }
 }
 
 impl LaunchReport {
@@ -308,18 +316,47 @@ impl LaunchReport {
 
 #[cfg(test)]
 mod tests {
+    use events::TaskKind;
+
     use super::*;
+    use crate::commands::status::Unfinished;
+
+    fn status(state: FolderState) -> Status {
+        Status { folder: "s3://b/k".into(), state, report: None }
+    }
+
+    fn stopped(why: &str) -> Status {
+        status(FolderState::Stopped(Unfinished {
+            kind: "export",
+            table: "Forum".into(),
+            percent: 50,
+            items: 1,
+            items_per_second: 1.0,
+            tasks_done: 1,
+            tasks: 2,
+            task_kind: TaskKind::Segments,
+            completing: false,
+            started_at: String::new(),
+            host: String::new(),
+            pid: 1,
+            last_word_at: String::new(),
+            last_word_seconds_ago: None,
+            why: Some(why.into()),
+            unseen: None,
+            foreign: Vec::new(),
+        }))
+    }
 
     #[test]
-    fn the_node_of_a_failed_bootstrap_action_is_named_by_emr() {
-        let said = "On the master instance (i-0abc), bootstrap action 2 returned a non-zero return code";
-        assert_eq!(failed_bootstrap(said), Some(("i-0abc", "2")));
-        let said = "On 2 slave instances (including i-0abc and i-0def), bootstrap action 1 returned a non-zero return code";
-        assert_eq!(failed_bootstrap(said), Some(("i-0abc", "1")));
-        for other in
-            ["Master instance (i-1) failed attempting to download bootstrap action 1 file from S3", "", "i-"]
-        {
-            assert_eq!(failed_bootstrap(other), None);
-        }
+    fn the_exit_code_is_the_recorded_one_and_only_without_it_that_of_the_words() {
+        let recorded =
+            Failed { exit_code: 3, kind: "stopped".into(), message: "the deadline is over".into() };
+        assert_eq!(code_by(&stopped("the deadline is over"), Some(&recorded)), 3);
+        let failed = Failed { exit_code: 1, kind: "failed".into(), ..recorded };
+        assert_eq!(code_by(&stopped("stopped working"), Some(&failed)), 1);
+        assert_eq!(code_by(&stopped("stopped by a signal"), None), 3);
+        assert_eq!(code_by(&stopped("S3 does not answer"), None), 1);
+        assert_eq!(code_by(&status(FolderState::Empty), None), 2);
+        assert_eq!(code_by(&status(FolderState::Foreign { names: "x".into() }), Some(&failed)), 2);
     }
 }

@@ -77,6 +77,8 @@ pub(super) async fn log(clients: &Clients, url: &str) -> Result<Option<Delivered
     let Some(Object { bytes, written_at }) = read(clients, url).await? else { return Ok(None) };
     let mut text = Vec::new();
     let read = MultiGzDecoder::new(&bytes[..]).take(LONGEST_OBJECT).read_to_end(&mut text);
-    read.map_err(|error| Fault::new(FaultKind::Refused, format!("{url} is not a gzip file: {error}")))?;
+    read.map_err(|error| {
+        Fault::new(FaultKind::Refused, format!("{url} is not a gzip file: {error}")).caused_by(error)
+    })?;
     Ok(Some(Delivered { text: String::from_utf8_lossy(&text).into_owned(), at: written_at }))
 }

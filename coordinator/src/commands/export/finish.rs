@@ -29,7 +29,7 @@ use crate::{
         Shutdown,
         fleet::{Fleet, during},
     },
-    failure::{Failure, FailureKind},
+    failure::{Failure, FailureKind, Why},
     jobs::{
         commit::{self, Marks},
         history,
@@ -37,7 +37,7 @@ use crate::{
     },
     journal::{self, Journal},
     output::display,
-    store::Store,
+    store::{Loss, LostFile, Store},
 };
 
 /// How long the last fact of a stopped export may take to be journaled. Together with [`EXPORT_REMOVAL_LIMIT`] and
@@ -285,7 +285,7 @@ async fn check(journal: &Journal, state: &ExportState, marks: Option<&Marks>) ->
         .await
         .map_err(failed)?
     {
-        Some(lost) => Err(Failure::lost(lost)),
+        Some(lost) => Err(Failure::lost(Why::of(lost))),
         None => Ok(()),
     }
 }
@@ -302,27 +302,37 @@ async fn or_lost(journal: &Journal, state: &ExportState, failure: Failure) -> Fa
     }
 }
 
-/// Why an export failed, and what is lost, unless the first names the same file.
-fn and_lost(failure: Failure, lost: &str) -> Failure {
-    let file = lost.split(" has ").next().unwrap_or(lost);
-    if failure.to_string().contains(file) { failure } else { failure.saying(lost) }
+/// Why an export failed, and what is lost, unless a worker has told that its file was cut.
+fn and_lost(failure: Failure, lost: &LostFile) -> Failure {
+    match &lost.how {
+        // Workers say why they fail as text only, and name the file.
+        Loss::Cut { path, .. } if failure.to_string().contains(&*path.display().to_string()) => failure,
+        _ if failure.to_string().contains(&lost.to_string()) => failure,
+        _ => failure.saying(&lost.to_string()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use job::{ids::FileId, layout::part_file, spec::Compression};
+
     use super::*;
 
     #[test]
     fn a_file_that_was_cut_is_told_once() {
-        let cut = "/x/.a.gz.u has 3 bytes, expected at least 9";
+        let and = |why: &str, how| {
+            let name = part_file(&JobId::from_u128(7), FileId(3), Compression::Gzip);
+            and_lost(Failure::failed(why), &LostFile { name, how }).to_string()
+        };
+        let cut = || Loss::Cut { path: "/x/.a.gz.u".into(), bytes: 3, sealed: 9 };
         let why = "cannot write /x/.a.gz.u: it has 3 bytes, expected 9: another process changed it";
-        assert_eq!(and_lost(Failure::failed(why), cut).to_string(), why);
+        assert_eq!(and(why, cut()), why);
         let other = "cannot write /x/.b.gz.u: No space left on device";
-        assert_eq!(and_lost(Failure::failed(other), cut).to_string(), format!("{other}; {cut}"));
-        let gone = "the multipart upload of s3://b/k is gone";
-        assert_eq!(
-            and_lost(Failure::failed("the upload failed"), gone).to_string(),
-            format!("the upload failed; {gone}")
-        );
+        assert_eq!(and(other, cut()), format!("{other}; /x/.a.gz.u has 3 bytes, expected at least 9"));
+        let gone = || Loss::Aborted { url: "s3://b/k".into() };
+        let said = "the multipart upload of s3://b/k is gone: it was aborted, perhaps by a lifecycle rule";
+        let why = "s3:PutObject on s3://b/k: HTTP status 404";
+        assert_eq!(and(why, gone()), format!("{why}; {said}"), "the upload says more than that it failed");
+        assert_eq!(and(said, gone()), said);
     }
 }

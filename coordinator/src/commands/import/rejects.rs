@@ -217,10 +217,7 @@ impl RejectSink {
                     RejectPath::File(target) => file::check(&target),
                     RejectPath::Through(path) => check_through(&path),
                 };
-                let look = move || {
-                    look()
-                        .map_err(|error: DestinationError| Fault::new(FaultKind::Refused, error.to_string()))
-                };
+                let look = move || look().map_err(|error: DestinationError| Fault::refused(error));
                 let refused = |fault: Fault| Failure::refused(format!("--rejects {destination}: {fault}"));
                 blocking(path, look).await.map_err(refused)
             }
@@ -251,7 +248,7 @@ impl RejectSink {
                     let file = RejectFile::start(found)?;
                     Ok(RejectOutput::File { file, is_through })
                 };
-                let open = move || open().map_err(|error| Fault::new(FaultKind::Refused, error.to_string()));
+                let open = move || open().map_err(Fault::refused);
                 blocking(path, open).await.map_err(|fault| refused(fault.message))?
             }
             Object::S3 { bucket, key } => {
@@ -275,7 +272,7 @@ impl RejectSink {
             RejectOutput::File { file, .. } => {
                 let written = file.write(bytes).await;
                 self.is_torn |= written.is_err();
-                written.map_err(refused)
+                written.map_err(Fault::refused)
             }
             RejectOutput::S3(upload) => upload.write(bytes).await,
         };
@@ -288,7 +285,7 @@ impl RejectSink {
             RejectOutput::File { file, .. } => {
                 let restarted = file.restart().await;
                 self.is_torn = restarted.is_err();
-                restarted.map_err(refused)
+                restarted.map_err(Fault::refused)
             }
             RejectOutput::S3(upload) => upload.restart().await,
         };
@@ -306,7 +303,7 @@ impl RejectSink {
                     Ok(()) => file.end(keep).await,
                     Err(error) => Err(error),
                 };
-                ended.map_err(refused)
+                ended.map_err(Fault::refused)
             }
             RejectOutput::S3(upload) => upload.end(rest, keep).await,
         };
@@ -317,10 +314,6 @@ impl RejectSink {
         fault.message = format!("writing the reject file {}: {}", self.destination, fault.message);
         fault
     }
-}
-
-fn refused(error: std::io::Error) -> Fault {
-    Fault::new(FaultKind::Refused, error.to_string()).caused_by(error)
 }
 
 /// Lines of the reject file that wait to be written.

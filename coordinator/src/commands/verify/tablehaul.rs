@@ -35,9 +35,10 @@ pub(super) async fn look(target: &Target, store: Store, export_json: &[u8]) -> R
         let folder = target.clone();
         Found { table, backup: None, store, folder, rules, files, defects, notes }
     };
-    let export = match recorded(target, export_json)? {
+    let export = match export_json::read(export_json) {
         Ok(export) => export,
-        Err(damage) => return Ok(found(None, None, Vec::new(), vec![damage], Vec::new())),
+        Err(ExportJsonError::Version(version)) => return Err(other_version(target, version)),
+        Err(why) => return Ok(found(None, None, Vec::new(), vec![damage(why)], Vec::new())),
     };
     let files = export.files.iter().map(|file| &*file.name);
     if let Some(why) = archived::refusal(&target.to_string(), files, &archived) {
@@ -51,19 +52,17 @@ pub(super) async fn look(target: &Target, store: Store, export_json: &[u8]) -> R
     Ok(found(table, Some(rules), files, defects, notes))
 }
 
-/// The recorded export, or a defect that says why there is none to compare with.
-fn recorded(target: &Target, export_json: &[u8]) -> Result<Result<ExportJson, String>, Failure> {
-    match export_json::read(export_json) {
-        Ok(export) => Ok(Ok(export)),
-        Err(ExportJsonError::Version(version)) => Err(Failure::refused(format!(
-            "{target} holds an export of version {version}: this program supports only version {}",
-            export_json::VERSION
-        ))),
-        Err(why) => {
-            let (name, why) = (layout::EXPORT_JSON, unreadable_export(why));
-            Ok(Err(format!("{name}: damaged, nothing else can be checked ({why})")))
-        }
-    }
+fn other_version(target: &Target, version: u64) -> Failure {
+    Failure::refused(format!(
+        "{target} holds an export of version {version}: this program supports only version {}",
+        export_json::VERSION
+    ))
+}
+
+/// The defect that nothing is recorded to compare the files with.
+fn damage(why: ExportJsonError) -> String {
+    let (name, why) = (layout::EXPORT_JSON, unreadable_export(why));
+    format!("{name}: damaged, nothing else can be checked ({why})")
 }
 
 /// The recorded files that exist. A file that is recorded twice is checked once.

@@ -4,7 +4,7 @@ use events::{Command, Event, JobState, Line, Plan, SCHEMA, Status};
 use job::quantity;
 use serde_json::{Map, Value, json};
 
-use crate::{observers::command_state::CommandState, output::TOOL};
+use crate::{failure::FailureKind, observers::command_state::CommandState, output::TOOL};
 
 /// The longest JSON. SNS takes messages of 256 KiB (API reference of `Publish`).
 const LONGEST_JSON: usize = 200_000;
@@ -38,7 +38,7 @@ impl Notification {
             }
             // Only `verify` ends so.
             Event::Summary(summary) => (format!("{job} found defects"), Some(summary.text.clone())),
-            Event::Error(failed) if failed.kind == "stopped" => {
+            Event::Error(failed) if failed.kind == FailureKind::Stopped.name() => {
                 (format!("{job} was stopped"), Some(failed.message.clone()))
             }
             Event::Error(failed) => (format!("{job} failed"), Some(failed.message.clone())),

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Directory, Lock, blocking};
 use crate::store::{
-    Entry, Listing, Store,
+    Entry, Listing, LostFile, Store,
     storage::{Readable, Storage},
 };
 
@@ -170,7 +170,7 @@ impl Storage for Directory {
         _: &JobId,
         files: &[PartFile],
         may_be_complete: bool,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<LostFile>, Fault> {
         let files = files.to_vec();
         self.call(move |directory| directory.lost(&files, may_be_complete)).await
     }

@@ -23,7 +23,10 @@ use super::{
     thread::note_progress,
     written::{Reading, check_written},
 };
-use crate::{output::display, store::lock::is_at};
+use crate::{
+    output::display,
+    store::{Loss, LostFile, lock::is_at},
+};
 
 impl Directory {
     /// Creates the equivalent of an upload ID. It makes the hidden name unique among all coordinators.
@@ -48,11 +51,12 @@ impl Directory {
         Ok(())
     }
 
-    /// A sentence about the first file that does not have its sealed data any more. If `may_be_complete`, a complete
+    /// The first file that does not have its sealed data any more, if there is one. If `may_be_complete`, a complete
     /// file of the right length has lost nothing.
-    pub(super) fn lost(&self, files: &[PartFile], may_be_complete: bool) -> Result<Option<String>, Fault> {
+    pub(super) fn lost(&self, files: &[PartFile], may_be_complete: bool) -> Result<Option<LostFile>, Fault> {
         for file in files.iter().filter(|file| !file.parts.is_empty()) {
             let Some(hidden) = self.hidden(file) else { continue };
+            let lost = |how| Ok(Some(LostFile { name: file.name.clone(), how }));
             let has = |path: &Path| length(path).map_err(|error| fault("look at", path, error));
             let found = has(&hidden)?;
             let is_complete = may_be_complete && has(&self.path().join(&*file.name))? == Some(file.bytes());
@@ -61,12 +65,14 @@ impl Directory {
             }
             if found < Some(file.bytes()) {
                 let other = other_at(&hidden).map_err(|error| fault("look at", &hidden, error))?;
-                let displaced = other.map(|what| displaced(&hidden, what));
-                return Ok(Some(displaced.unwrap_or_else(|| short(&hidden, found, file.bytes()))));
+                return lost(match other {
+                    Some(what) => Loss::Displaced { path: hidden, what },
+                    None => Loss::short(&hidden, found, file.bytes()),
+                });
             }
             note_progress();
             match sealed(&hidden, file, false, Reading::IfReplaced) {
-                Err(fault) if fault.kind == FaultKind::Lost => return Ok(Some(fault.message)),
+                Err(fault) if fault.kind == FaultKind::Lost => return lost(Loss::Altered(fault)),
                 // A file of another user may still be completed.
                 Err(fault) if fault.kind == FaultKind::Denied => {}
                 opened => drop(opened?),
@@ -119,7 +125,7 @@ impl Directory {
         if length == file.bytes() {
             return Ok(());
         }
-        Err(Fault::new(FaultKind::Lost, short(hidden, Some(length), file.bytes())))
+        Err(Loss::short(hidden, Some(length), file.bytes()).into())
     }
 
     /// Refuses to copy if there is not enough space.
@@ -210,13 +216,13 @@ impl Directory {
 fn sealed(hidden: &Path, file: &PartFile, write: bool, reading: Reading) -> Result<File, Fault> {
     let opened = match own(hidden, write) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Fault::new(FaultKind::Lost, short(hidden, None, file.bytes())));
+            return Err(Loss::short(hidden, None, file.bytes()).into());
         }
         opened => opened.map_err(|error| fault("open", hidden, error))?,
     };
     let length = opened.metadata().map_err(|error| fault("look at", hidden, error))?.len();
     if length < file.bytes() {
-        return Err(Fault::new(FaultKind::Lost, short(hidden, Some(length), file.bytes())));
+        return Err(Loss::short(hidden, Some(length), file.bytes()).into());
     }
     check_written(&opened, hidden, file, reading)?;
     Ok(opened)
@@ -237,21 +243,8 @@ fn check_file(hidden: &Path) -> Result<(), Fault> {
     match other_at(hidden).map_err(|error| fault("look at", hidden, error))? {
         None => Ok(()),
         Some(what) => {
-            let why = format!("{}: move it elsewhere", displaced(hidden, what));
-            Err(Fault::new(FaultKind::Refused, why))
+            let displaced = Loss::Displaced { path: hidden.to_path_buf(), what };
+            Err(Fault::new(FaultKind::Refused, format!("{displaced}: move it elsewhere")))
         }
-    }
-}
-
-/// The sentence about something else in the place of a hidden file.
-fn displaced(hidden: &Path, what: &str) -> String {
-    format!("{} is {what}, and this export did not put it there", hidden.display())
-}
-
-fn short(hidden: &Path, found: Option<u64>, sealed: u64) -> String {
-    let hidden = hidden.display();
-    match found {
-        Some(length) => format!("{hidden} has {length} bytes, expected at least {sealed}"),
-        None => format!("{hidden} is missing; it held {sealed} durable bytes"),
     }
 }

@@ -11,6 +11,8 @@ use job::{
     spec::Compression,
 };
 
+use crate::store::Loss;
+
 const WORKER: WorkerId = WorkerId(1);
 
 /// A file with `sealed` as its durable bytes. Its worker locks it.
@@ -119,14 +121,13 @@ fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
         }
         for may_be_complete in [false, true] {
             let lost = directory.lost(std::slice::from_ref(&file), may_be_complete).unwrap().unwrap();
-            assert!(
-                lost.contains(if there.is_some() {
-                    "has 4 bytes, expected at least 7"
-                } else {
-                    "is missing"
-                }),
-                "{lost}"
-            );
+            assert_eq!(lost.name, file.name);
+            let how = if there.is_some() {
+                "has 4 bytes, expected at least 7"
+            } else {
+                "is missing; it held 7 durable bytes"
+            };
+            assert_eq!(lost.to_string(), format!("{} {how}", path.display()));
         }
         for tried in [directory.complete(&file), directory.fence(&file)] {
             assert_eq!(tried.unwrap_err().kind, FaultKind::Lost);
@@ -135,7 +136,7 @@ fn a_file_that_lost_sealed_bytes_is_not_made_visible() {
     }
     // A file that was completed before has lost nothing.
     fs::write(folder.path().join(&*file.name), "sealed\n").unwrap();
-    assert_eq!(directory.lost(std::slice::from_ref(&file), true).unwrap(), None);
+    assert!(directory.lost(std::slice::from_ref(&file), true).unwrap().is_none());
     directory.complete(&file).unwrap();
 }
 
@@ -170,10 +171,11 @@ fn a_file_that_no_longer_holds_what_its_worker_wrote_is_not_made_visible() {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::new(folder.path().into());
         let file = reported(folder.path(), "sealed\n", is_full);
-        assert_eq!(directory.lost(std::slice::from_ref(&file), false).unwrap(), None);
+        assert!(directory.lost(std::slice::from_ref(&file), false).unwrap().is_none());
         change(&hidden(folder.path(), &file), "foreign");
-        let lost = directory.lost(std::slice::from_ref(&file), false).unwrap().unwrap_or_default();
-        assert!(lost.ends_with("another process changed or replaced it"), "{lost}");
+        let lost = directory.lost(std::slice::from_ref(&file), false).unwrap().unwrap();
+        assert!(matches!(lost.how, Loss::Altered(_)), "{lost:?}");
+        assert!(lost.to_string().ends_with("another process changed or replaced it"), "{lost}");
         for tried in [directory.fence(&file), directory.complete(&file)] {
             assert_eq!(tried.unwrap_err().kind, FaultKind::Lost);
         }
@@ -203,7 +205,7 @@ fn a_file_that_holds_what_its_worker_wrote_is_completed_also_if_it_is_a_copy_or_
         }
         if !is_full {
             write_into(&path, "sealed\nmore\n");
-            assert_eq!(directory.lost(std::slice::from_ref(&file), false).unwrap(), None);
+            assert!(directory.lost(std::slice::from_ref(&file), false).unwrap().is_none());
             directory.fence(&file).unwrap();
         }
         directory.complete(&file).unwrap();
@@ -218,10 +220,9 @@ fn a_link_under_the_name_of_a_part_file_is_not_followed() {
     let (victim, path) = (folder.path().join("victim"), hidden(folder.path(), &file));
     fs::write(&victim, "sealed\n, and precious").unwrap();
     symlink(&victim, &path).unwrap();
-    let lost = directory.lost(std::slice::from_ref(&file), false).unwrap();
-    assert!(
-        lost.is_some_and(|lost| lost.contains("is a symbolic link, and this export did not put it there"))
-    );
+    let lost = directory.lost(std::slice::from_ref(&file), false).unwrap().unwrap();
+    let said = "is a symbolic link, and this export did not put it there";
+    assert_eq!(lost.to_string(), format!("{} {said}", path.display()));
     for tried in [
         directory.fence(&file),
         directory.complete(&file),

@@ -36,9 +36,9 @@ pub(crate) async fn blocking<T: Send + 'static>(
     let started = std::thread::Builder::new().name("files".into()).spawn(call);
     started.map_err(|error| {
         let why = format!("cannot start a thread for the file system at {}: {error}", path.display());
-        Fault::new(FaultKind::Transient, why)
+        Fault::new(FaultKind::Transient, why).caused_by(error)
     })?;
-    let panicked = |_| Fault::new(FaultKind::Refused, "a file call ended abruptly");
+    let panicked = |error| Fault::new(FaultKind::Refused, "a file call ended abruptly").caused_by(error);
     answered.await.map_err(panicked)?
 }
 
@@ -71,8 +71,7 @@ mod tests {
         let path = Path::new("/a place of this test");
         let is_noted = || CALL.with_borrow(Option::is_some);
         let noted = blocking(path, move || {
-            let read = io::read_to_string(NotesProgress(&b"text"[..]))
-                .map_err(|error| Fault::new(FaultKind::Refused, error.to_string()))?;
+            let read = io::read_to_string(NotesProgress(&b"text"[..])).map_err(Fault::refused)?;
             Ok((is_noted(), read))
         });
         assert_eq!(noted.await.unwrap(), (true, "text".to_owned()));

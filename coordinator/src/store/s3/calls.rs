@@ -13,7 +13,7 @@ use job_aws::{Fault, FaultKind};
 
 use super::Prefix;
 use crate::store::{
-    Entry, Listing, Lock, Store,
+    Entry, Listing, Lock, LostFile, Store,
     storage::{Readable, Storage},
 };
 
@@ -40,7 +40,8 @@ impl Storage for Prefix {
     }
 
     fn read_fault(&self, name: &str, error: io::Error) -> Fault {
-        let unexpected = |error| Fault::new(FaultKind::Refused, format!("reading {name}: {error}"));
+        let unexpected =
+            |error| Fault::new(FaultKind::Refused, format!("reading {name}: {error}")).caused_by(error);
         error.downcast::<Fault>().unwrap_or_else(unexpected)
     }
 
@@ -132,7 +133,7 @@ impl Storage for Prefix {
         job: &JobId,
         files: &[PartFile],
         may_be_complete: bool,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<LostFile>, Fault> {
         self.lost(job, files, may_be_complete).await
     }
 

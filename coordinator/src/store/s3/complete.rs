@@ -20,6 +20,7 @@ use engine::part_files::PartFile;
 use job_aws::{Fault, FaultKind};
 
 use super::{Entry, Prefix};
+use crate::store::Loss;
 
 /// The pauses between looks for an object whose upload was just completed.
 const APPEARS_WITHIN: [Duration; 3] =
@@ -82,10 +83,9 @@ fn checksum(file: &PartFile) -> String {
 }
 
 impl Prefix {
-    /// The message for a file whose upload no longer exists.
-    pub(super) fn gone(&self, file: &PartFile) -> String {
-        let url = self.target.url(&file.name);
-        format!("the multipart upload of {url} is gone: it was aborted, perhaps by a lifecycle rule")
+    /// For a file whose upload no longer exists.
+    pub(super) fn gone(&self, file: &PartFile) -> Loss {
+        Loss::Aborted { url: self.target.url(&file.name) }
     }
 
     pub(super) async fn complete(&self, file: &PartFile) -> Result<(), Fault> {
@@ -107,7 +107,7 @@ impl Prefix {
             Err(Refusal::Failed(fault)) => fault,
         };
         let without_object = match refused.kind {
-            FaultKind::NotFound => Fault::new(FaultKind::Lost, self.gone(file)),
+            FaultKind::NotFound => self.gone(file).into(),
             // Something else is being done to the object, perhaps by an earlier try.
             FaultKind::PreconditionFailed => Fault::new(FaultKind::Transient, refused.message),
             _ => return Err(refused),

@@ -23,6 +23,7 @@ use super::{
     Prefix,
     complete::{Origin, origin},
 };
+use crate::store::LostFile;
 
 /// Keeps the Date header of a reply.
 #[derive(Debug, Clone, Default)]
@@ -100,7 +101,7 @@ impl Prefix {
         job: &JobId,
         files: &[PartFile],
         may_be_complete: bool,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<LostFile>, Fault> {
         let open = match self.uploads(job).await {
             // Lost uploads are then found at completion.
             Err(fault) if fault.kind == FaultKind::Denied => return Ok(None),
@@ -119,7 +120,7 @@ impl Prefix {
                 .is_some_and(|entry| origin(file, entry.bytes, entry.etag.as_deref()) != Origin::Foreign);
             let is_lost = !is_open && !is_complete && self.is_gone(file).await?;
             if is_lost && !(may_be_complete && self.appears(file).await?) {
-                return Ok(Some(self.gone(file)));
+                return Ok(Some(LostFile { name: file.name.clone(), how: self.gone(file) }));
             }
         }
         Ok(None)

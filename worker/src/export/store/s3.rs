@@ -16,6 +16,7 @@ use job::target::Target;
 use job_aws::{Clients, Fault, Policy, retry};
 use tracing::info;
 
+use super::super::ExportError;
 use crate::report::Report;
 
 /// A folder in a bucket.
@@ -42,7 +43,7 @@ impl S3 {
         number: u32,
         stored: &Stored<Bytes>,
         report: &Report,
-    ) -> anyhow::Result<String> {
+    ) -> Result<String, ExportError> {
         let failed = |fault: &Fault| report.retry(fault);
         Ok(retry(Policy::Endless, failed, || self.try_upload(file, number, stored)).await?)
     }

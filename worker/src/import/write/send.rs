@@ -95,7 +95,7 @@ impl Sender {
         self: Arc<Self>,
         lines: Vec<Line>,
         slot: OwnedSemaphorePermit,
-    ) -> anyhow::Result<Settled> {
+    ) -> Result<Settled, Fault> {
         let mut slot = Some(slot);
         let mut settled = Settled::default();
         let mut pieces = vec![Piece { lines, failures: 0, call_path: CallPath::Direct }];
@@ -137,7 +137,7 @@ impl Sender {
         Ok(settled)
     }
 
-    async fn attempt(&self, lines: Vec<Line>, call_path: CallPath) -> anyhow::Result<Tried> {
+    async fn attempt(&self, lines: Vec<Line>, call_path: CallPath) -> Result<Tried, Fault> {
         let call = Call::of(self.settings.mode, &lines);
         let estimate = self.ratio().estimate(by_size(&lines));
         let waiting_since = Instant::now();
@@ -164,7 +164,7 @@ impl Sender {
         self.failed(lines, estimate, error)
     }
 
-    fn failed(&self, lines: Vec<Line>, estimate: Units, error: SendError) -> anyhow::Result<Tried> {
+    fn failed(&self, lines: Vec<Line>, estimate: Units, error: SendError) -> Result<Tried, Fault> {
         match error {
             SendError::Exists => {
                 // An unmet condition is charged like a write, but not reported.
@@ -177,7 +177,7 @@ impl Sender {
                 match fault.kind {
                     FaultKind::Invalid => Ok(Tried::Invalid(lines, fault)),
                     _ if fault.is_retryable() => Ok(Tried::Failed(lines, fault)),
-                    _ => Err(fault.into()),
+                    _ => Err(fault),
                 }
             }
         }

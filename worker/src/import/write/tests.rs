@@ -76,7 +76,7 @@ struct Test {
     by_sdk: BySdk,
     lines: Option<mpsc::Sender<Vec<Line>>>,
     settled: Arc<Mutex<BTreeMap<u64, Outcome>>>,
-    stage: JoinSet<anyhow::Result<()>>,
+    stage: JoinSet<Result<(), ImportError>>,
 }
 
 impl Test {
@@ -126,7 +126,7 @@ impl Test {
     }
 
     /// Ends the input, and waits until all lines are written.
-    async fn end(&mut self) -> anyhow::Result<BTreeMap<u64, Outcome>> {
+    async fn end(&mut self) -> Result<BTreeMap<u64, Outcome>, ImportError> {
         self.lines = None;
         let ended = tokio::time::timeout(Duration::from_mins(1), self.stage.join_next()).await;
         ended.expect("the stage goes on").unwrap().unwrap()?;
