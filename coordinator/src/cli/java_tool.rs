@@ -311,7 +311,7 @@ fn of_ratio(text: &str, verb: &str) -> Result<RateSpec, JavaToolFailure> {
         .parse()
         .map_err(|_| JavaToolFailure::WrongArguments(format!("RATIO {text:?} is not a number")))?;
     options::milli_percent(number).map(RateSpec::MilliPercent).ok_or_else(|| {
-        JavaToolFailure::Failed(format!("RATIO {text}: the {verb} ratio must be {} or more", LEAST_RATIO))
+        JavaToolFailure::Failed(format!("RATIO {text}: the {verb} ratio must be {LEAST_RATIO} or more"))
     })
 }
 

@@ -78,10 +78,8 @@ pub(crate) async fn unless_stopped_before<T>(
     done: &str,
     preparing: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    tokio::select! {
-        prepared = unless_silent(preparing) => prepared,
-        why = stop.requested() => Err(Failure::stopped(format!("{why} before anything was {done}"))),
-    }
+    let stopped = |why| Failure::stopped(format!("{why} before anything was {done}"));
+    stop.unless_requested(unless_silent(preparing)).await.map_err(stopped)?
 }
 
 /// The id of a new job.

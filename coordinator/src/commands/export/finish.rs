@@ -132,7 +132,7 @@ impl Finish<'_> {
                 journal.append(Fact::Commit { at: at.clone() }, COMMIT_LIMIT).await
             }
         };
-        self.context.unless_stopped(announce).await??;
+        self.context.stop.unless_requested(announce).await.map_err(Failure::stopped)??;
         {
             let mut completing = pin!(commit::complete_files(&store, state.files()));
             loop {
@@ -157,8 +157,8 @@ impl Finish<'_> {
     /// Makes sure that everything was read from the same table. A table that is deleted by now is only noted, because
     /// this export may be its only copy.
     async fn check_table(&self) -> Result<(), Failure> {
-        let Context { table, clients, .. } = self.context;
-        match self.context.unless_stopped(table.look(clients)).await? {
+        let Context { table, clients, stop, .. } = self.context;
+        match stop.unless_requested(table.look(clients)).await.map_err(Failure::stopped)? {
             Ok(TableCheck::Same) => Ok(()),
             Ok(TableCheck::Another(why)) => Err(Failure::other_table(format!(
                 "{why}; the items may come from both tables, so this is not a backup"
