@@ -379,10 +379,9 @@ impl Import<'_> {
 /// Makes sure that the table is still the one that the import began with.
 async fn check_table(context: Context<'_>) -> Result<(), Failure> {
     let Context { table, clients, stop, .. } = context;
-    match stop.unless_requested(table.look(clients)).await.map_err(Failure::stopped)? {
-        Ok(TableCheck::Same) => Ok(()),
-        Ok(TableCheck::Gone(why) | TableCheck::Another(why)) => Err(Failure::other_table(why)),
-        Err(fault) => Err(Failure::failed(format!("the table's identity could not be checked: {fault}"))),
+    match table.check(clients, stop, "").await? {
+        TableCheck::Same => Ok(()),
+        TableCheck::Gone(why) | TableCheck::Another(why) => Err(Failure::other_table(why)),
     }
 }
 

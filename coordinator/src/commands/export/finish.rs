@@ -158,19 +158,16 @@ impl Finish<'_> {
     /// this export may be its only copy.
     async fn check_table(&self) -> Result<(), Failure> {
         let Context { table, clients, stop, .. } = self.context;
-        match stop.unless_requested(table.look(clients)).await.map_err(Failure::stopped)? {
-            Ok(TableCheck::Same) => Ok(()),
-            Ok(TableCheck::Another(why)) => Err(Failure::other_table(format!(
+        match table.check(clients, stop, "everything was read, but ").await? {
+            TableCheck::Same => Ok(()),
+            TableCheck::Another(why) => Err(Failure::other_table(format!(
                 "{why}; the items may come from both tables, so this is not a backup"
             ))),
-            Ok(TableCheck::Gone(why)) => {
+            TableCheck::Gone(why) => {
                 let left = "all of it had been read, and this backup may be the only copy";
                 self.context.progress.note(&format!("note        {why}; {left}"));
                 Ok(())
             }
-            Err(fault) => Err(Failure::failed(format!(
-                "everything was read, but the table's identity could not be checked: {fault}"
-            ))),
         }
     }
 
