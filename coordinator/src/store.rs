@@ -21,7 +21,7 @@ pub(crate) use entry::{Archived, Entry, Listing};
 pub(crate) use faulty::{Fails, Faults, at_every_call};
 pub(crate) use limits::JOURNAL_OBJECT;
 use local::Directory;
-pub(crate) use local::blocking;
+pub(crate) use local::{NotesProgress, blocking};
 pub(crate) use lock::Lock;
 use s3::Prefix;
 pub(crate) use s3::s3_fault;

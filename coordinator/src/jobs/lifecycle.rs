@@ -59,9 +59,8 @@ pub(crate) async fn prepare<T>(
     stop: &Stop,
     prepare: impl AsyncFnOnce(&ClusterChoice) -> Result<T, Failure>,
 ) -> Result<(ClusterChoice, T), Failure> {
-    let worker = worker_binary()?;
     let preparing = async {
-        let cluster = ClusterChoice::choose(cluster, worker, files).await?;
+        let cluster = ClusterChoice::choose(cluster, worker_binary().await?, files).await?;
         let prepared = prepare(&cluster).await?;
         Ok((cluster, prepared))
     };

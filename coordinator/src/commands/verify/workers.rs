@@ -107,7 +107,7 @@ pub(super) async fn choose(
     }
     let most = Memory::of(files);
     let options = with_memory(cluster, most);
-    let choice = ClusterChoice::choose(&options, worker_binary()?, folder).await?;
+    let choice = ClusterChoice::choose(&options, worker_binary().await?, folder).await?;
     let is_here = choice.is_this_machine();
     if files.is_empty() || is_here && !asks_for_workers(request) {
         return Ok(None);
