@@ -230,7 +230,7 @@ fn run_one_export(
 ) -> Result<JobOutcome<Vec<Report>>, Failure> {
     let observed = observed_job::of_export(request);
     run_job(show, &request.aws, &observed, progress, async |stop| {
-        export::export(request, show.dry_run, progress, stop).await
+        Box::pin(export::export(request, show.dry_run, progress, stop)).await
     })
 }
 
@@ -254,7 +254,7 @@ fn run_one_import(
 ) -> Result<JobOutcome<Box<ImportReport>>, Failure> {
     let observed = observed_job::of_import(request);
     run_job(show, &request.aws, &observed, progress, async |stop| {
-        import::import(request, show.dry_run, progress, stop).await
+        Box::pin(import::import(request, show.dry_run, progress, stop)).await
     })
 }
 

@@ -192,7 +192,8 @@ async fn unless_stopped<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let stopped = |why| Failure::stopped(format!("{why} before the verification was complete"));
-    stop.unless_requested(work).await.map_err(stopped)?
+    // Boxed because the future is large.
+    stop.unless_requested(Box::pin(work)).await.map_err(stopped)?
 }
 
 /// What is in the folder, and what was found there without reading all of a file.

@@ -78,7 +78,8 @@ pub(crate) async fn unless_stopped_before<T>(
     preparing: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let stopped = |why| Failure::stopped(format!("{why} before anything was {done}"));
-    stop.unless_requested(unless_silent(preparing)).await.map_err(stopped)?
+    // Boxed because the future is large.
+    stop.unless_requested(Box::pin(unless_silent(preparing))).await.map_err(stopped)?
 }
 
 /// The id of a new job.

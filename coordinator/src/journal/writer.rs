@@ -210,7 +210,8 @@ impl JournalWriter {
             }
             created.map(|()| Ok(Created::Now))
         };
-        match (Policy::Within { limit, pause: APPEND_PAUSE }).retry(create).await {
+        let policy = Policy::Within { limit, pause: APPEND_PAUSE };
+        match Box::pin(policy.retry(create)).await {
             Ok(created) => created,
             Err(fault) if fault.kind == FaultKind::Moved => Err(Failure::failed(&fault)),
             Err(fault) => Err(Failure::failed(format!("the journal can't be written: {}", fault.message))),

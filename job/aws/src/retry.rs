@@ -66,11 +66,11 @@ impl Policy {
     ///
     /// # Errors
     /// Fails with the last fault.
-    pub async fn retry<T, F: Future<Output = Result<T, Fault>>>(
+    pub fn retry<T, F: Future<Output = Result<T, Fault>>>(
         self,
         call: impl FnMut() -> F,
-    ) -> Result<T, Fault> {
-        retry(self, |_| (), call).await
+    ) -> impl Future<Output = Result<T, Fault>> {
+        retry(self, |_| (), call)
     }
 }
 

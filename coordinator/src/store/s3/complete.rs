@@ -171,7 +171,7 @@ impl Prefix {
                 Err(fault) => Some(Err(fault)),
             }
         };
-        poll_until(APPEARS_WITHIN, look).await.unwrap_or(Ok(false))
+        Box::pin(poll_until(APPEARS_WITHIN, look)).await.unwrap_or(Ok(false))
     }
 
     /// The object that has the name of a part file, if there is one.
