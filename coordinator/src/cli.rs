@@ -25,7 +25,8 @@ use clap::{
     FromArgMatches,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use job::{object::Object, target::Target, visible};
+use job::{object::Object, spec::AwsAccess, target::Target, visible};
+use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -33,13 +34,14 @@ use tracing::debug;
 use crate::{
     commands::{
         clean::clean,
-        export::{ExportRequest, Outcome, export},
-        import::{ImportRequest, Imported, import},
+        export::{self, ExportRequest, Report},
+        import::{self, ImportReport, ImportRequest},
         page, report,
         status::{status, watch},
         verify::{Verified, verify},
     },
     failure::{Failure, Why},
+    jobs::outcome::JobOutcome,
     observers,
     output::{
         self,
@@ -56,6 +58,7 @@ use args::{
     ArgumentError, CleanArgs, Cli, Command, CompletionsArgs, ExportArgs, ImportArgs, ManArgs, PageArgs,
     ReportArgs, Show, StatusArgs, VerifyArgs,
 };
+use observed_job::ObservedJob;
 
 /// Threads of the runtime. Two suffice: the coordinator mostly waits and never computes for long.
 const THREADS: usize = 2;
@@ -215,27 +218,19 @@ fn run_export(args: ExportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     let has_s3 = in_s3 || show.logs_in_s3();
     warn_of_unused(matches, has_s3, has_s3);
     let progress = Progress::new(show.quiet);
-    match run(&request, &show, &progress)? {
-        Outcome::Planned(texts) => {
-            result("the plan", &texts.join("\n\n"))?;
-            done(progress.stream(), Kind::Export, None::<&()>);
-        }
-        Outcome::Exported(reports) => {
-            if show.json {
-                result_as_json("the export is done, but its report", &reports)?;
-            }
-            done(progress.stream(), Kind::Export, Some(&reports));
-        }
-    }
-    Ok(ExitCode::SUCCESS)
+    let outcome = run_one_export(&request, &show, &progress)?;
+    job_ended(outcome, &show, Kind::Export, "the export is done, but its report", &progress)
 }
 
 /// Runs an export until it ends or a signal stops it.
-fn run(request: &ExportRequest, show: &Show, progress: &Progress) -> Result<Outcome, Failure> {
-    observed_job::begin(show, &request.aws, &observed_job::of_export(request), progress)?;
-    block_on(&progress.sink(), |stop| async move {
-        let _page = page_of(show, progress).await?;
-        Box::pin(export(request, show.dry_run, progress, &stop)).await
+fn run_one_export(
+    request: &ExportRequest,
+    show: &Show,
+    progress: &Progress,
+) -> Result<JobOutcome<Vec<Report>>, Failure> {
+    let observed = observed_job::of_export(request);
+    run_job(show, &request.aws, &observed, progress, async |stop| {
+        Box::pin(export::export(request, show.dry_run, progress, stop)).await
     })
 }
 
@@ -247,29 +242,59 @@ fn run_import(args: ImportArgs, matches: &clap::ArgMatches) -> Result<ExitCode, 
     let writes_s3 = rejects_in_s3 || state_in_s3 || show.logs_in_s3();
     warn_of_unused(matches, writes_s3 || is_in_s3(&request.folder), writes_s3);
     let progress = Progress::new(show.quiet);
-    match run_one_import(&request, &show, &progress)? {
-        Imported::Planned(text) => {
-            result("the plan", &text)?;
-            done(progress.stream(), Kind::Import, None::<&()>);
-        }
-        Imported::Done(report) => {
-            if show.json {
-                result_as_json("the import is done, but its report", &report)?;
-            }
-            done(progress.stream(), Kind::Import, Some(&report));
-        }
-    }
-    Ok(ExitCode::SUCCESS)
+    let outcome = run_one_import(&request, &show, &progress)?;
+    job_ended(outcome, &show, Kind::Import, "the import is done, but its report", &progress)
 }
 
 /// Runs an import until it ends or a signal stops it.
-fn run_one_import(request: &ImportRequest, show: &Show, progress: &Progress) -> Result<Imported, Failure> {
-    observed_job::begin(show, &request.aws, &observed_job::of_import(request), progress)?;
-    // Boxed because the future of a job is large.
+fn run_one_import(
+    request: &ImportRequest,
+    show: &Show,
+    progress: &Progress,
+) -> Result<JobOutcome<Box<ImportReport>>, Failure> {
+    let observed = observed_job::of_import(request);
+    run_job(show, &request.aws, &observed, progress, async |stop| {
+        Box::pin(import::import(request, show.dry_run, progress, stop)).await
+    })
+}
+
+/// Runs a job, with its observers and its page, until it ends or a signal stops it.
+fn run_job<T>(
+    show: &Show,
+    access: &AwsAccess,
+    observed: &ObservedJob,
+    progress: &Progress,
+    job: impl AsyncFnOnce(&CancellationToken) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    observed_job::begin(show, access, observed, progress)?;
     block_on(&progress.sink(), |stop| async move {
         let _page = page_of(show, progress).await?;
-        Box::pin(import(request, show.dry_run, progress, &stop)).await
+        // Boxed because the future of a job is large.
+        Box::pin(job(&stop)).await
     })
+}
+
+/// Shows what came of a job. `what` names its report in a failure.
+fn job_ended(
+    outcome: JobOutcome<impl Serialize>,
+    show: &Show,
+    kind: Kind,
+    what: &str,
+    progress: &Progress,
+) -> Result<ExitCode, Failure> {
+    match outcome {
+        JobOutcome::Planned(text) => {
+            result("the plan", &text)?;
+            done(progress.stream(), kind, None::<&()>);
+        }
+        JobOutcome::Done(reports) => {
+            if show.json {
+                result_as_json(what, &reports)?;
+            }
+            done(progress.stream(), kind, Some(&reports));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Serves a page about the job, if one is wanted, until the value returned is dropped.

@@ -6,3 +6,5 @@ pub(crate) mod completeness;
 pub(crate) mod folder_contents;
 pub(crate) mod history;
 pub(crate) mod lifecycle;
+pub(crate) mod outcome;
+pub(crate) mod planned;

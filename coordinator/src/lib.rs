@@ -18,6 +18,7 @@ mod jobs;
 mod journal;
 mod observers;
 mod output;
+mod poll;
 mod server;
 mod stop;
 mod store;

@@ -27,6 +27,19 @@ impl Stop {
         Self { signal: signal.clone(), deadline }
     }
 
+    /// Waits for `work`, or for a request to stop. A request that is there already comes first, because work that it
+    /// stops as well may look as if it had failed.
+    ///
+    /// # Errors
+    /// Fails with the reason for the stop if the request comes first.
+    pub(crate) async fn unless_requested<T>(&self, work: impl Future<Output = T>) -> Result<T, &'static str> {
+        tokio::select! {
+            biased;
+            why = self.requested() => Err(why),
+            done = work => Ok(done),
+        }
+    }
+
     /// Waits for `work`. After a request to stop, waits only for `grace`.
     ///
     /// # Errors
@@ -73,6 +86,17 @@ mod tests {
         assert_eq!(early(seconds(10)), seconds(8));
         let stop = Stop::new(&CancellationToken::new(), Some(Duration::from_millis(10)));
         assert_eq!(stop.requested().await, "stopped before its deadline");
+    }
+
+    #[tokio::test]
+    async fn work_is_awaited_unless_a_request_to_stop_is_there_or_comes_first() {
+        let signal = CancellationToken::new();
+        let stop = Stop::new(&signal, None);
+        assert_eq!(stop.unless_requested(async { 1 }).await, Ok(1));
+        let never = std::future::pending::<()>();
+        let signalled = async { signal.cancel() };
+        assert_eq!(tokio::join!(stop.unless_requested(never), signalled).0, Err("stopped by a signal"));
+        assert_eq!(stop.unless_requested(async { 1 }).await, Err("stopped by a signal"));
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ pub(crate) use entry::{Archived, Entry, Listing};
 pub(crate) use faulty::{Fails, Faults, at_every_call};
 pub(crate) use limits::JOURNAL_OBJECT;
 use local::Directory;
-pub(crate) use local::blocking;
+pub(crate) use local::{NotesProgress, blocking};
 pub(crate) use lock::Lock;
 pub(crate) use lost::{Loss, LostFile};
 use s3::Prefix;

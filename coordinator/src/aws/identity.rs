@@ -8,6 +8,7 @@ use job_aws::{Clients, Fault, FaultKind, Policy};
 use crate::{
     aws::{dynamodb, table::TableFacts},
     failure::{Failure, FailureKind},
+    stop::Stop,
 };
 
 /// How long checking the table may take: less than the time after which another coordinator takes over the job.
@@ -76,6 +77,24 @@ impl TableIdentity {
         self.judge(described.as_ref())
     }
 
+    /// The same for a job, unless it is to stop. `done` says what it has done, if the table can't be described: the
+    /// beginning of the message, or nothing.
+    ///
+    /// # Errors
+    /// Fails with `FailureKind::Stopped` after a request to stop, and with `FailureKind::Failed` if the table could not
+    /// be described in time.
+    pub(crate) async fn check(
+        &self,
+        clients: &Clients,
+        stop: &Stop,
+        done: &str,
+    ) -> Result<TableCheck, Failure> {
+        let looked = stop.unless_requested(self.look(clients)).await.map_err(Failure::stopped)?;
+        looked.map_err(|fault| {
+            Failure::failed(format!("{done}the table's identity could not be checked: {fault}"))
+        })
+    }
+
     /// The failure of a job, replaced if the job failed because its table is gone or was recreated.
     pub(crate) async fn explain(&self, clients: &Clients, failure: Failure) -> Failure {
         if !failure.is(FailureKind::Failed) {
@@ -87,6 +106,11 @@ impl TableIdentity {
             _ => failure,
         }
     }
+}
+
+/// Whether both of two names or IDs of a table are known, and they differ.
+pub(crate) fn differ(before: Option<&str>, now: Option<&str>) -> bool {
+    before.is_some() && now.is_some() && before != now
 }
 
 #[cfg(test)]

@@ -108,7 +108,17 @@ pub(crate) enum DescriptionError {
 impl TableFacts {
     /// The `TableId`, which distinguishes the table from another one of the same name, created before or after it.
     pub(crate) fn id(&self) -> Option<String> {
-        self.description["TableId"].as_str().map(str::to_owned)
+        self.described("TableId")
+    }
+
+    /// The ARN of the table.
+    pub(crate) fn arn(&self) -> Option<String> {
+        self.described("TableArn")
+    }
+
+    /// A text field of the table's description.
+    fn described(&self, field: &str) -> Option<String> {
+        self.description[field].as_str().map(str::to_owned)
     }
 
     /// Parses the `Table` of a DescribeTable reply.

@@ -24,6 +24,7 @@ use crate::{
     },
     failure::Failure,
     output::{display, stderr, waits},
+    stop::Stop,
 };
 
 /// Runs a command of `emr`. `matches` are its arguments.
@@ -34,24 +35,24 @@ pub(super) fn run(args: EmrArgs, matches: &ArgMatches) -> Result<ExitCode, Failu
         EmrCommand::Import(args) => import(*args, matches),
         EmrCommand::Status(args) => {
             let access = args.aws.access();
-            let said = with_clients(&access, async |clients, interrupts| {
-                unless_stopped(interrupts, command::status(&clients, args.cluster.as_deref())).await
+            let said = with_clients(&access, async |clients, signals| {
+                unless_stopped(&signals.stop, command::status(&clients, args.cluster.as_deref())).await
             })?;
             display::result("the status", &visible::lines(&said)).map(|()| ExitCode::SUCCESS)
         }
         EmrCommand::Logs(args) => {
             let access = args.aws.access();
-            let said = with_clients(&access, async |clients, interrupts| {
+            let said = with_clients(&access, async |clients, signals| {
                 let logs = command::logs(&clients, &args.cluster, args.step.as_deref());
-                unless_stopped(interrupts, logs).await
+                unless_stopped(&signals.stop, logs).await
             })?;
             display::result("the logs", &visible::lines(&said)).map(|()| ExitCode::SUCCESS)
         }
         EmrCommand::Stop(args) => {
             let access = args.aws.access();
             let agree = |what: &str| agree(args.yes, what, "nothing was stopped");
-            let said = with_clients(&access, async |clients, interrupts| {
-                unless_stopped(interrupts, command::stop(&clients, &args.cluster, &agree)).await
+            let said = with_clients(&access, async |clients, signals| {
+                unless_stopped(&signals.stop, command::stop(&clients, &args.cluster, &agree)).await
             })?;
             stderr::line(&said);
             Ok(ExitCode::SUCCESS)
@@ -72,13 +73,10 @@ pub(super) fn run(args: EmrArgs, matches: &ArgMatches) -> Result<ExitCode, Failu
 }
 
 async fn unless_stopped<T>(
-    mut interrupts: watch::Receiver<u32>,
+    stop: &Stop,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    tokio::select! {
-        done = work => done,
-        _ = interrupts.changed() => Err(Failure::stopped("stopped by a signal")),
-    }
+    stop.unless_requested(work).await.map_err(Failure::stopped)?
 }
 
 fn agree(yes: bool, what: &str, otherwise: &str) -> Result<(), Failure> {
@@ -170,11 +168,11 @@ fn launch(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failure> {
             "a launch costs money and there is no terminal to ask at: give --yes to confirm, or --print",
         ));
     }
-    let ended = with_clients(&access, async |clients, interrupts| {
+    let ended = with_clients(&access, async |clients, signals| {
         let wanted = with_package(wanted, &clients).await?;
         let request = wanted.request(matches, &clients.region)?;
         let agree = |what: &str| agree(yes, what, "nothing was launched");
-        Box::pin(command::launch(&request, &clients, &agree, interrupts)).await
+        Box::pin(command::launch(&request, &clients, &agree, signals.count)).await
     })?;
     if !quiet {
         stderr::lines(&visible::lines(&ended.text));
@@ -202,8 +200,8 @@ fn request_of(
         (wanted.request(matches, &region)?, region)
     } else {
         let access = wanted.own.clone();
-        with_clients(&access, async |clients, interrupts| {
-            let wanted = unless_stopped(interrupts, with_package(wanted, &clients)).await?;
+        with_clients(&access, async |clients, signals| {
+            let wanted = unless_stopped(&signals.stop, with_package(wanted, &clients)).await?;
             Ok((wanted.request(matches, &clients.region)?, clients.region.clone()))
         })?
     };
@@ -217,24 +215,29 @@ fn print_request(wanted: Wanted, matches: &ArgMatches) -> Result<ExitCode, Failu
     display::result_as_json("the request", &body).map(|()| ExitCode::SUCCESS)
 }
 
-/// Runs a command with clients and with a count of signals. A signal ends the process only where nothing is launched.
+/// The signals that this command has got.
+struct Signals {
+    stop: Stop,
+    /// How many there were.
+    count: watch::Receiver<u32>,
+}
+
+/// Runs a command with clients and with the signals. A signal ends the process only where nothing is launched.
 fn with_clients<T>(
     access: &AwsAccess,
-    work: impl AsyncFnOnce(Clients, watch::Receiver<u32>) -> Result<T, Failure>,
+    work: impl AsyncFnOnce(Clients, Signals) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let interrupts = signals::count()?;
+    let (first, count) = signals::count()?;
+    let signals = Signals { stop: Stop::new(&first, None), count };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::refused(format!("cannot start: {error}")))?;
     crash::has_begun();
     let tell = tell_all();
     let result = runtime.block_on(async {
         let work = async {
-            let mut early = interrupts.clone();
-            let clients = tokio::select! {
-                clients = command::reach(access) => clients?,
-                _ = early.changed() => return Err(Failure::stopped("stopped by a signal before anything was done")),
-            };
-            Box::pin(work(clients, interrupts)).await
+            let stopped = |why| Failure::stopped(format!("{why} before anything was done"));
+            let clients = signals.stop.unless_requested(command::reach(access)).await.map_err(stopped)??;
+            Box::pin(work(clients, signals)).await
         };
         tokio::select! {
             result = work => result,

@@ -20,12 +20,12 @@ use job::{
 
 use super::{
     args::{self, Given, Show},
-    done, run, run_one_import, signals,
+    done, run_one_export, run_one_import, signals,
 };
 use crate::{
     cluster::{self, ClusterOptions},
-    commands::{export::Outcome, import::Imported},
     failure::Failure,
+    jobs::outcome::JobOutcome,
     observers,
     output::{
         display::{complain, fail, print, print_json, tell},
@@ -146,27 +146,18 @@ fn export(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), JavaTo
     let (options, positional) = Options::split(Class::Export, arguments)
         .map_err(|error| JavaToolFailure::WrongArguments(error.to_string()))?;
     let (request, show) = export::request(&options, &positional)?;
-    start(&show)?;
-    let progress = progress(spelling, &show);
-    let outcome = timed(&options, &show, || run(&request, &show, &progress))?;
-    let told;
-    let path = match outcome {
-        Outcome::Planned(texts) => {
-            print(&spelling.respelt(&texts.join("\n\n")));
-            done(progress.stream(), Kind::Export, None::<&()>);
-            return Ok(());
-        }
-        Outcome::Exported(reports) => {
-            told = serde_json::to_value(&reports).ok();
-            let report = reports.into_iter().next();
-            if let Some(report) = report.as_ref().filter(|_| show.json) {
-                print_json(report);
-            }
-            // The Java tool cannot write to the root of a bucket. tablehaul writes to a folder there, and prints that.
-            let report = report.filter(|_| request.destination.is_bucket_root());
-            report.map_or_else(|| hadoop_path(&positional[0]), |report| report.destination)
-        }
+    let run = |progress: &Progress| run_one_export(&request, &show, progress);
+    let Some((reports, progress)) = reported(&options, &show, spelling, Kind::Export, run)? else {
+        return Ok(());
     };
+    let told = serde_json::to_value(&reports).ok();
+    let report = reports.into_iter().next();
+    if let Some(report) = report.as_ref().filter(|_| show.json) {
+        print_json(report);
+    }
+    // The Java tool cannot write to the root of a bucket. tablehaul writes to a folder there, and prints that.
+    let report = report.filter(|_| request.destination.is_bucket_root());
+    let path = report.map_or_else(|| hadoop_path(&positional[0]), |report| report.destination);
     say(&format!("Output path: {path}"));
     done(progress.stream(), Kind::Export, told.as_ref());
     Ok(())
@@ -176,21 +167,34 @@ fn import(arguments: Vec<String>, spelling: &Arc<Spelling>) -> Result<(), JavaTo
     let (options, positional) = Options::split(Class::Import, arguments)
         .map_err(|error| JavaToolFailure::WrongArguments(error.to_string()))?;
     let (request, show) = import::request(&options, &positional)?;
-    start(&show)?;
-    let progress = progress(spelling, &show);
-    match timed(&options, &show, || run_one_import(&request, &show, &progress))? {
-        Imported::Planned(text) => {
-            print(&spelling.respelt(&text));
-            done(progress.stream(), Kind::Import, None::<&()>);
+    let run = |progress: &Progress| run_one_import(&request, &show, progress);
+    if let Some((report, progress)) = reported(&options, &show, spelling, Kind::Import, run)? {
+        if show.json {
+            print_json(&report);
         }
-        Imported::Done(report) => {
-            if show.json {
-                print_json(&report);
-            }
-            done(progress.stream(), Kind::Import, Some(&report));
-        }
+        done(progress.stream(), Kind::Import, Some(&report));
     }
     Ok(())
+}
+
+/// Runs a job, and returns what it reported and its progress. `None` if it was only planned: the plan is printed.
+fn reported<T>(
+    options: &Options,
+    show: &Show,
+    spelling: &Arc<Spelling>,
+    kind: Kind,
+    run: impl FnOnce(&Progress) -> Result<JobOutcome<T>, Failure>,
+) -> Result<Option<(T, Progress)>, JavaToolFailure> {
+    start(show)?;
+    let progress = progress(spelling, show);
+    match timed(options, show, || run(&progress))? {
+        JobOutcome::Planned(text) => {
+            print(&spelling.respelt(&text));
+            done(progress.stream(), kind, None::<&()>);
+            Ok(None)
+        }
+        JobOutcome::Done(report) => Ok(Some((report, progress))),
+    }
 }
 
 /// Starts to log.
@@ -311,7 +315,7 @@ fn of_ratio(text: &str, verb: &str) -> Result<RateSpec, JavaToolFailure> {
         .parse()
         .map_err(|_| JavaToolFailure::WrongArguments(format!("RATIO {text:?} is not a number")))?;
     options::milli_percent(number).map(RateSpec::MilliPercent).ok_or_else(|| {
-        JavaToolFailure::Failed(format!("RATIO {text}: the {verb} ratio must be {} or more", LEAST_RATIO))
+        JavaToolFailure::Failed(format!("RATIO {text}: the {verb} ratio must be {LEAST_RATIO} or more"))
     })
 }
 

@@ -54,19 +54,22 @@ pub(super) fn watch() -> Result<CancellationToken, Failure> {
     Ok(stop)
 }
 
-/// Starts to listen for signals, and counts them. None ends the process, unless it waits for input or for a reader
-/// of standard output.
+/// Starts to listen for signals, and counts them; the first one also cancels the returned token. None ends the process,
+/// unless it waits for input or for a reader of standard output.
 ///
 /// # Errors
 /// See [`watch`].
 #[cfg(feature = "emr")]
-pub(super) fn count() -> Result<tokio::sync::watch::Receiver<u32>, Failure> {
+pub(super) fn count() -> Result<(CancellationToken, tokio::sync::watch::Receiver<u32>), Failure> {
+    let first = CancellationToken::new();
+    let token = first.clone();
     let (sender, receiver) = tokio::sync::watch::channel(0);
     start(move || {
         exit::ask_to_end(kind(), code());
         sender.send_modify(|number| *number += 1);
+        token.cancel();
     })?;
-    Ok(receiver)
+    Ok((first, receiver))
 }
 
 fn start(heard: impl Fn() + Send + 'static) -> Result<(), Failure> {

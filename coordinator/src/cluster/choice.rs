@@ -58,11 +58,11 @@ impl ClusterChoice {
                 "{files} is on this machine, so workers on other machines cannot reach it: use S3, or \
                  --cluster local"
             )))?,
-            ClusterKind::Yarn => Ok(Site::find(options).await.map_err(|error| refused(&error))?),
+            ClusterKind::Yarn => Ok(Box::pin(Site::find(options)).await.map_err(|error| refused(&error))?),
             ClusterKind::Auto if is_folder => {
                 Err("a folder on this machine needs workers on this machine".to_owned())
             }
-            ClusterKind::Auto => Site::find(options).await.map_err(|error| error.to_string()),
+            ClusterKind::Auto => Box::pin(Site::find(options)).await.map_err(|error| error.to_string()),
         };
         let on = match found {
             Ok(site) => On::Yarn(Arc::new(site)),

@@ -17,6 +17,7 @@ use super::{Cluster, ClusterEvent, Shutdown, SpawnError, lines::next_line};
 use crate::{
     failure::Failure,
     output::{self, stderr},
+    store::blocking,
 };
 use engine::schedule::WorkerSupply;
 use job::{
@@ -38,7 +39,10 @@ const EXIT_STATUS_LIMIT: Duration = Duration::from_millis(200);
 const MAX_LINE: usize = 300;
 
 /// The worker binary: `TABLEHAUL_WORKER`, or else the one beside this binary.
-pub(crate) fn worker_binary() -> Result<PathBuf, Failure> {
+///
+/// # Errors
+/// Fails with `FailureKind::Refused` if it is not there, or not executable.
+pub(crate) async fn worker_binary() -> Result<PathBuf, Failure> {
     let path = match std::env::var_os("TABLEHAUL_WORKER") {
         Some(path) => PathBuf::from(path),
         None => std::env::current_exe()
@@ -46,7 +50,9 @@ pub(crate) fn worker_binary() -> Result<PathBuf, Failure> {
             .and_then(|own| own.parent().map(|folder| folder.join("tablehaul-worker")))
             .unwrap_or_default(),
     };
-    if is_executable(&path) {
+    let binary = path.clone();
+    let is_executable = blocking(&path, move || Ok(is_executable(&binary))).await;
+    if is_executable.map_err(|fault| Failure::refused(&fault))? {
         return Ok(path);
     }
     Err(Failure::refused(format!(

@@ -28,7 +28,7 @@ use tokio::{
 use tracing::info;
 
 use super::{Cluster, ClusterEvent, Shutdown, SpawnError};
-use crate::failure::Failure;
+use crate::{failure::Failure, store::blocking};
 use client::{PathError, Submission};
 use hdfs::Hdfs;
 use secret::Secret;
@@ -101,11 +101,13 @@ impl Cluster for YarnCluster {
         let folder = format!("/tmp/{tag}");
         let failed =
             |why: &dyn Display| Failure::failed(format!("the job cannot be submitted to YARN: {why}"));
-        let secret = Secret::write(boot).map_err(|error| failed(&format!("its secrets: {error}")))?;
+        let secret = Secret::write(boot).await.map_err(|error| failed(&format!("its secrets: {error}")))?;
         let hdfs = self.hdfs();
         let input = format!("{folder}/workers");
         let lines: Vec<String> = (1..=workers).map(|number| format!("worker {number}\n")).collect();
         hdfs.create(&input, lines.concat().into()).await.map_err(|error| failed(&error))?;
+        let binary = self.binary.clone();
+        let worker = blocking(&self.binary, move || Ok(binary.canonicalize().unwrap_or(binary))).await;
         let submission = Submission {
             conf: self.site.conf_dir.clone(),
             streaming_jar: self.site.jar.clone(),
@@ -113,7 +115,7 @@ impl Cluster for YarnCluster {
             tag: tag.clone(),
             queue: self.site.queue.clone(),
             credentials: secret.path().to_owned(),
-            worker: self.binary.canonicalize().unwrap_or_else(|_| self.binary.clone()),
+            worker: worker.map_err(|fault| failed(&fault))?,
             worker_mb: u64::from(self.site.worker_mib),
             usual_master_mb: self.site.conf.master_mb(),
             master_property: self.site.conf.master_property(),

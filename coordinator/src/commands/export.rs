@@ -41,6 +41,7 @@ use crate::{
         lifecycle::{
             self, ACQUIRE_GRACE, Context, EarlierRuns, OpenedJob, PassPlan, Start, acquire, give_up,
         },
+        outcome::JobOutcome,
     },
     journal::Journal,
     output::progress::Progress,
@@ -53,17 +54,10 @@ pub(crate) use prepare::{ExportRequest, IfComplete};
 use prepare::{PreparedExport, Reader, Todo, prepare};
 #[cfg(feature = "emr")]
 pub(crate) use remote_plan::plan_remote;
-use report::Report;
+pub(crate) use report::Report;
 
-/// The result of the command.
-pub(crate) enum Outcome {
-    /// The plans as text. Nothing was done.
-    Planned(Vec<String>),
-    /// A report for each table that was not complete before.
-    Exported(Vec<Report>),
-}
-
-/// Plans every table of the request, and exports it unless `dry_run` is set.
+/// Plans every table of the request, and exports it unless `dry_run` is set. Returns a report for each table that was not
+/// complete before.
 ///
 /// # Errors
 /// See [`Failure`].
@@ -72,7 +66,7 @@ pub(crate) async fn export(
     dry_run: bool,
     progress: &Progress,
     stop: &CancellationToken,
-) -> Result<Outcome, Failure> {
+) -> Result<JobOutcome<Vec<Report>>, Failure> {
     let stop = Stop::new(stop, request.deadline);
     let note = |text: &str| progress.note(text);
     let prepare = async |cluster: &ClusterChoice| {
@@ -89,7 +83,8 @@ pub(crate) async fn export(
             progress.stream().tell(Event::Plan(Box::new(Plan { is_dry_run: true, ..plan })));
             text
         };
-        return Ok(Outcome::Planned(tables.iter().enumerate().map(plan).collect()));
+        let texts: Vec<String> = tables.iter().enumerate().map(plan).collect();
+        return Ok(JobOutcome::Planned(texts.join("\n\n")));
     }
     let mut reports = Vec::new();
     for (number, (todo, prepared)) in tables.into_iter().enumerate() {
@@ -119,7 +114,7 @@ pub(crate) async fn export(
         progress.report(&report);
         reports.push(report);
     }
-    Ok(Outcome::Exported(reports))
+    Ok(JobOutcome::Done(reports))
 }
 
 /// The export of one table.

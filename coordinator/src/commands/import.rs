@@ -49,6 +49,7 @@ use crate::{
             self, ACQUIRE_GRACE, Context, InStateFolder, OpenedJob, PassPlan, Start, StateFolder, acquire,
             give_up,
         },
+        outcome::JobOutcome,
     },
     journal::Journal,
     output::{display::count_of, progress::Progress},
@@ -69,13 +70,8 @@ use written_so_far::WrittenSoFar;
 /// The same after a request to stop.
 const REPORT_GRACE: Duration = Duration::from_secs(1);
 
-/// The result of the command.
-pub(crate) enum Imported {
-    /// The plan and the result of the check as text. Nothing was written.
-    Planned(String),
-    /// The report.
-    Done(Box<ImportReport>),
-}
+/// The report, or the plan and the result of the check.
+type Imported = JobOutcome<Box<ImportReport>>;
 
 /// Checks a backup, and writes its items to a table unless `dry_run` is set.
 ///
@@ -86,7 +82,7 @@ pub(crate) async fn import(
     dry_run: bool,
     progress: &Progress,
     stop: &CancellationToken,
-) -> Result<Imported, Failure> {
+) -> Result<JobOutcome<Box<ImportReport>>, Failure> {
     let stop = Stop::new(stop, request.deadline);
     let note = |text: &str| progress.note(text);
     // Boxed because the future is large.
@@ -378,11 +374,10 @@ impl Import<'_> {
 
 /// Makes sure that the table is still the one that the import began with.
 async fn check_table(context: Context<'_>) -> Result<(), Failure> {
-    let Context { table, clients, .. } = context;
-    match context.unless_stopped(table.look(clients)).await? {
-        Ok(TableCheck::Same) => Ok(()),
-        Ok(TableCheck::Gone(why) | TableCheck::Another(why)) => Err(Failure::other_table(why)),
-        Err(fault) => Err(Failure::failed(format!("the table's identity could not be checked: {fault}"))),
+    let Context { table, clients, stop, .. } = context;
+    match table.check(clients, stop, "").await? {
+        TableCheck::Same => Ok(()),
+        TableCheck::Gone(why) | TableCheck::Another(why) => Err(Failure::other_table(why)),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     failure::Failure,
     jobs::{folder_contents::FolderContents, history},
     output::waits::unless_silent,
-    store::Store,
+    store::{NotesProgress, Store, blocking},
 };
 
 /// The most bytes of a line that are read at once. An event has a few kilobytes, and a history less than 4 MB.
@@ -37,7 +37,12 @@ pub(crate) async fn report(
 ) -> Result<String, Failure> {
     let drawing = async {
         match of {
-            Target::File { dir } if !dir.is_dir() => told_in(dir).map(|state| (state, None)),
+            Target::File { dir } if !is_folder(dir).await? => {
+                let file = dir.clone();
+                // In a thread of its own, so that a signal can interrupt it, however long the file is.
+                let told = blocking(dir, move || Ok(told_in(&file))).await;
+                told.map_err(|fault| Failure::refused(&fault))?.map(|state| (state, None))
+            }
             folder => kept_in(folder, access).await,
         }
     };
@@ -46,6 +51,11 @@ pub(crate) async fn report(
         () = stop.cancelled() => return Err(Failure::stopped("stopped by a signal")),
     };
     Ok(::page::report_with(&state, note))
+}
+
+async fn is_folder(path: &Path) -> Result<bool, Failure> {
+    let looked_at = path.to_owned();
+    blocking(path, move || Ok(looked_at.is_dir())).await.map_err(|fault| Failure::refused(&fault))
 }
 
 /// The state of the job in a folder, and what to note about it.
@@ -94,7 +104,7 @@ fn told_in(file: &Path) -> Result<JobState, Failure> {
         return Err(advised("this is no regular file"));
     }
     let mut state = JobState::default();
-    let mut lines = BufReader::new(File::open(file).map_err(unreadable)?);
+    let mut lines = BufReader::new(NotesProgress(File::open(file).map_err(unreadable)?));
     while let Some(line) = next_line(&mut lines).map_err(unreadable)? {
         if let Ok(event) = serde_json::from_slice::<Line>(&line) {
             state.apply(&event);

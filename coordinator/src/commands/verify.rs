@@ -148,6 +148,7 @@ async fn find(
     stop: &CancellationToken,
 ) -> Result<(Verified, Option<Resumable>), Failure> {
     let started = Instant::now();
+    let stop = &Stop::new(stop, None);
     // That of a verification with a state has the id of its job.
     if request.state.is_none() {
         tell_plan(request, progress);
@@ -195,17 +196,12 @@ fn tell_plan(request: &VerifyRequest, progress: &Progress) {
 
 /// Waits for work that needs no end of its own.
 async fn unless_stopped<T>(
-    stop: &CancellationToken,
+    stop: &Stop,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    tokio::select! {
-        // Checked first, because files whose threads were stopped look unreadable.
-        biased;
-        () = stop.cancelled() => {
-            Err(Failure::stopped("stopped by a signal before the verification was complete"))
-        }
-        done = work => done,
-    }
+    let stopped = |why| Failure::stopped(format!("{why} before the verification was complete"));
+    // Boxed because the future is large.
+    stop.unless_requested(Box::pin(work)).await.map_err(stopped)?
 }
 
 /// What is in the folder, and what was found there without reading all of a file.
@@ -278,7 +274,7 @@ struct Job<'a> {
     rules: FileRules,
     files: Vec<StoredFile>,
     progress: &'a Progress,
-    stop: &'a CancellationToken,
+    stop: &'a Stop,
 }
 
 impl Job<'_> {
@@ -327,8 +323,7 @@ impl Job<'_> {
         let text = text.into_iter().flatten().collect::<Vec<_>>().join("\n");
         let job = resume::job(&state, &begin);
         progress.stream().tell(Event::Plan(Box::new(plan.told(&begin, &job, files, text.clone()))));
-        let granted = Stop::new(stop, None);
-        let mut resumable = Resumable::open(state, begin, plan.workers(), progress, &granted).await?;
+        let mut resumable = Resumable::open(state, begin, plan.workers(), progress, stop).await?;
         progress.plan(&text);
         if resumable.is_done() {
             return Ok((resumable.found(), resumable));
@@ -342,7 +337,7 @@ impl Job<'_> {
     async fn check_here(self, known: &Verified) -> Result<Vec<FileFound>, Failure> {
         let Self { store, rules, files, progress, stop, .. } = self;
         // The guard stops the threads, however this function ends.
-        let threads = stop.child_token();
+        let threads = CancellationToken::new();
         let _guard = threads.clone().drop_guard();
         let bytes = files.iter().map(|file| file.bytes).sum();
         let tally = Arc::new(Tally { bytes, files: files.len(), ..Tally::default() });

@@ -59,9 +59,8 @@ pub(crate) async fn prepare<T>(
     stop: &Stop,
     prepare: impl AsyncFnOnce(&ClusterChoice) -> Result<T, Failure>,
 ) -> Result<(ClusterChoice, T), Failure> {
-    let worker = worker_binary()?;
     let preparing = async {
-        let cluster = ClusterChoice::choose(cluster, worker, files).await?;
+        let cluster = ClusterChoice::choose(cluster, worker_binary().await?, files).await?;
         let prepared = prepare(&cluster).await?;
         Ok((cluster, prepared))
     };
@@ -78,10 +77,9 @@ pub(crate) async fn unless_stopped_before<T>(
     done: &str,
     preparing: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    tokio::select! {
-        prepared = unless_silent(preparing) => prepared,
-        why = stop.requested() => Err(Failure::stopped(format!("{why} before anything was {done}"))),
-    }
+    let stopped = |why| Failure::stopped(format!("{why} before anything was {done}"));
+    // Boxed because the future is large.
+    stop.unless_requested(Box::pin(unless_silent(preparing))).await.map_err(stopped)?
 }
 
 /// The id of a new job.

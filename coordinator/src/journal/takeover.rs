@@ -15,6 +15,7 @@ use tracing::info;
 use super::{cadence::HEARTBEAT_INTERVAL, process_identity};
 use crate::{
     failure::Failure,
+    poll::poll_until,
     store::{Lock, Store},
 };
 
@@ -131,9 +132,7 @@ async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Resu
         let found = Policy::Patient.retry(|| journal.look_up(&name)).await;
         found.map(|entry| entry.is_some()).map_err(|fault| Failure::refused(&fault))
     };
-    let since = Instant::now();
-    while since.elapsed() < patience {
-        tokio::time::sleep(LOOK_EVERY).await;
+    let changed = || async {
         // The order matters: the last object is removed after the next one exists, or when the job has ended.
         let is_last_there = is_there(number).await?;
         if is_there(number + 1).await? {
@@ -142,8 +141,11 @@ async fn watch(store: &Store, journaled: &Journaled, patience: Duration) -> Resu
         if !is_last_there {
             return Err(Failure::refused(changed_text(&store.display())));
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    let since = Instant::now();
+    let pauses = std::iter::from_fn(|| (since.elapsed() < patience).then_some(LOOK_EVERY));
+    poll_until(pauses, || async { changed().await.err() }).await.map_or(Ok(()), Err)
 }
 
 fn at_work(store: &Store, journaled: &Journaled) -> Failure {

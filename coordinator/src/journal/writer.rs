@@ -11,7 +11,7 @@ use job::{
     journal::{self, Fact, Header, Writer},
     layout,
 };
-use job_aws::{Fault, FaultKind, Policy, waits::Repeating};
+use job_aws::{Fault, FaultKind, Policy};
 use tracing::{debug, info};
 
 use super::{
@@ -192,15 +192,14 @@ impl JournalWriter {
 
     async fn create(&self, number: u64, bytes: Vec<u8>, limit: Duration) -> Result<Created, Failure> {
         let name = layout::journal_object(number);
-        let (since, mut repeating) = (Instant::now(), Repeating::begin());
-        loop {
+        let create = || async {
             let mut created = self.journal.create(&name, bytes.clone()).await;
             if created.as_ref().is_err_and(|fault| fault.kind == FaultKind::PreconditionFailed) {
                 created = match self.journal.get(&name).await {
                     Ok(there) => match claim(&there, &bytes, &self.me.run) {
                         Existing::Identical => Ok(()),
-                        Existing::OwnEarlier => return Ok(Created::Before),
-                        Existing::Foreign => return Err(self.superseded(&there)),
+                        Existing::OwnEarlier => return Ok(Ok(Created::Before)),
+                        Existing::Foreign => return Ok(Err(self.superseded(&there))),
                     },
                     // The store refused it for another reason, such as an earlier try still in flight.
                     Err(fault) if fault.kind == FaultKind::NotFound => {
@@ -209,17 +208,13 @@ impl JournalWriter {
                     Err(fault) => Err(fault),
                 };
             }
-            match created {
-                Ok(()) => return Ok(Created::Now),
-                Err(fault) if fault.is_retryable() && since.elapsed() + APPEND_PAUSE < limit => {
-                    repeating.failed(&fault.message);
-                    tokio::time::sleep(APPEND_PAUSE).await;
-                }
-                Err(fault) if fault.kind == FaultKind::Moved => return Err(Failure::failed(&fault)),
-                Err(fault) => {
-                    return Err(Failure::failed(format!("the journal can't be written: {}", fault.message)));
-                }
-            }
+            created.map(|()| Ok(Created::Now))
+        };
+        let policy = Policy::Within { limit, pause: APPEND_PAUSE };
+        match Box::pin(policy.retry(create)).await {
+            Ok(created) => created,
+            Err(fault) if fault.kind == FaultKind::Moved => Err(Failure::failed(&fault)),
+            Err(fault) => Err(Failure::failed(format!("the journal can't be written: {}", fault.message))),
         }
     }
 

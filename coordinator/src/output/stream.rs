@@ -23,6 +23,7 @@ use job::{
     object::Object,
     split::Reject,
 };
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
@@ -48,6 +49,14 @@ pub(crate) fn completed_export(export: &ExportJson, folder: String, report: Map<
         report,
         files: export.files.iter().take(Completed::MOST_FILES).map(file).collect(),
         file_count: export.files.len() as u64,
+    }
+}
+
+/// The fields of a report, for programs.
+pub(crate) fn report_fields(report: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(report) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
     }
 }
 

@@ -32,8 +32,8 @@ use super::{
 use found::{found, has_lasting_inodes};
 use path::{is_link, sync_directory, temporary};
 use tempfile::NamedTempFile;
-pub(crate) use thread::blocking;
-use thread::{NotesProgress, note_progress};
+use thread::note_progress;
+pub(crate) use thread::{NotesProgress, blocking};
 
 /// The prefix of temporary files, which exist only for a moment, unless their process dies.
 const TEMPORARY: &str = ".tablehaul-";

@@ -1,6 +1,6 @@
 //! Repeats calls that failed: the one place that decides how often and after which pauses.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::debug;
 
@@ -31,6 +31,13 @@ pub enum Policy {
     Brief,
     /// Six times, within a minute.
     Patient,
+    /// After each such pause, as long as it ends within the limit.
+    Within {
+        /// The time since the first call.
+        limit: Duration,
+        /// The time between two calls.
+        pause: Duration,
+    },
     /// As long as that may help: a worker's calls. The coordinator decides when it has taken too long.
     Endless,
 }
@@ -50,6 +57,7 @@ impl Policy {
             Self::Patient => {
                 (fault.is_retryable() && fault.kind != FaultKind::ClockSkew).then(|| fixed(&PAUSES)).flatten()
             }
+            Self::Within { pause, .. } => fault.is_retryable().then_some(pause),
             Self::Endless => fault.is_retryable().then(|| backoff(failures, random)),
         }
     }
@@ -58,11 +66,11 @@ impl Policy {
     ///
     /// # Errors
     /// Fails with the last fault.
-    pub async fn retry<T, F: Future<Output = Result<T, Fault>>>(
+    pub fn retry<T, F: Future<Output = Result<T, Fault>>>(
         self,
         call: impl FnMut() -> F,
-    ) -> Result<T, Fault> {
-        retry(self, |_| (), call).await
+    ) -> impl Future<Output = Result<T, Fault>> {
+        retry(self, |_| (), call)
     }
 }
 
@@ -86,13 +94,18 @@ pub async fn retry<T, F: Future<Output = Result<T, Fault>>>(
     mut failed: impl FnMut(&Fault),
     mut call: impl FnMut() -> F,
 ) -> Result<T, Fault> {
-    let mut failures = 0;
+    let (began, mut failures) = (Instant::now(), 0);
     let mut repeating = (policy != Policy::Endless).then(Repeating::begin);
     loop {
         let result = call().await;
         let Err(fault) = &result else { return result };
         failures += 1;
         let Some(pause) = policy.pause(fault, failures, rand::random()) else { return result };
+        if let Policy::Within { limit, .. } = policy
+            && began.elapsed() + pause >= limit
+        {
+            return result;
+        }
         failed(fault);
         if let Some(repeating) = &mut repeating {
             repeating.failed(&fault.message);
@@ -142,6 +155,23 @@ mod tests {
         for policy in [Policy::Brief, Policy::Patient, Policy::Endless] {
             assert_eq!(pauses(policy, FaultKind::Denied), 0);
         }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_repeated_until_its_time_is_over() {
+        let calls_within = async |limit| {
+            let mut calls = 0;
+            let call = || {
+                calls += 1;
+                let called = if calls < 3 { Err(fault(FaultKind::Transient)) } else { Ok(()) };
+                async { called }
+            };
+            let pause = Duration::from_millis(1);
+            let is_done = Policy::Within { limit, pause }.retry(call).await.is_ok();
+            (calls, is_done)
+        };
+        assert_eq!(calls_within(Duration::from_hours(1)).await, (3, true));
+        assert_eq!(calls_within(Duration::from_millis(1)).await, (1, false), "no time for a pause");
     }
 
     #[tokio::test]

@@ -75,8 +75,8 @@ fn options(args: &ConvertArgs) -> Result<Options, Failure> {
         return Options::bootstrap_action(folder, version, &args.install_sha256).map_err(refused);
     }
     let access = args.aws.access();
-    let package = with_clients(&access, async |clients, interrupts| {
-        unless_stopped(interrupts, command::package(&clients, folder)).await
+    let package = with_clients(&access, async |clients, signals| {
+        unless_stopped(&signals.stop, command::package(&clients, folder)).await
     })?;
     Options::bootstrap_action(folder, &package.version, &package.sums).map_err(refused)
 }

@@ -107,8 +107,8 @@ pub(super) fn schedule(args: ScheduleArgs, matches: &ArgMatches) -> Result<ExitC
 fn create(access: &AwsAccess, stack: &Stack<'_>, yes: bool) -> Result<String, Failure> {
     let name = stack.name;
     agree(yes, &format!("this creates or changes the stack {name}"), "nothing was created")?;
-    let made = with_clients(access, async |clients, interrupts| {
-        unless_stopped(interrupts, async {
+    let made = with_clients(access, async |clients, signals| {
+        unless_stopped(&signals.stop, async {
             stack.make(&clients).await.map_err(|error| match error {
                 StackError::Failed { .. } => Failure::failed(Why::of(error)),
                 _ => Failure::refused(Why::of(error)),

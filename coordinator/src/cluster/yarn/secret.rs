@@ -10,6 +10,8 @@ use std::{
 use job::control::{BOOT_SECRET, Boot};
 use tempfile::TempDir;
 
+use crate::store::blocking;
+
 /// A file system in memory, so that nothing of the file reaches a disk.
 const MEMORY: &str = "/dev/shm";
 
@@ -21,7 +23,12 @@ pub(super) struct Secret {
 
 impl Secret {
     /// Writes the file, readable only by its owner.
-    pub(super) fn write(boot: &Boot) -> io::Result<Self> {
+    pub(super) async fn write(boot: &Boot) -> io::Result<Self> {
+        let boot = boot.clone();
+        blocking(Path::new(MEMORY), move || Ok(Self::write_now(&boot))).await.map_err(io::Error::other)?
+    }
+
+    fn write_now(boot: &Boot) -> io::Result<Self> {
         let boot = serde_json::to_string(boot)?;
         let text = serde_json::to_string(&serde_json::json!({ BOOT_SECRET: boot }))?;
         let mut folder = tempfile::Builder::new();

@@ -5,6 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use job_aws::Fault;
+use rustls::RootCertStore;
+
 use super::{
     capacity::{self, FitError, Sizes},
     client,
@@ -13,7 +16,10 @@ use super::{
     install::{self, GivenPaths, InstallError, ThisMachine},
     manager::{Info, Manager, scheduler::QueueError},
 };
-use crate::cluster::{ClusterOptions, WorkerSlots};
+use crate::{
+    cluster::{ClusterOptions, WorkerSlots},
+    store::blocking,
+};
 
 /// The default memory of a worker in MiB. Workers use far less.
 pub(crate) const WORKER_MIB: u32 = 256;
@@ -31,6 +37,8 @@ pub(crate) enum SiteError {
     NoYarn(PathBuf),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Files(#[from] Fault),
     #[error("the ResourceManager: {0}")]
     Manager(#[source] HttpError),
     #[error("no address of this machine reaches {}: set --listen to an address that workers can reach",
@@ -75,14 +83,11 @@ impl Site {
     /// Fails with one line that says why there is none.
     pub(crate) async fn find(options: &ClusterOptions) -> Result<Self, SiteError> {
         let named = GivenPaths { conf: options.hadoop_conf.clone(), jar: options.streaming_jar.clone() };
-        let conf_dir = install::configuration(&ThisMachine, &named)?;
-        let surroundings = surroundings();
-        let user = surroundings.user.clone();
-        let conf = conf::load(&conf_dir, surroundings)?;
-        if !conf.has_yarn() {
-            return Err(SiteError::NoYarn(conf_dir));
-        }
-        let client = http::Client::new(http::authorities(std::env::var_os("AWS_CA_BUNDLE").as_deref()))?;
+        let Configured { conf, conf_dir, user, authorities } = {
+            let named = named.clone();
+            on_this_machine(options, move || Configured::find(&named)).await?
+        };
+        let client = http::Client::new(authorities)?;
         let manager =
             Manager::new(client.clone(), conf.resource_managers(), conf.history_server(), user.clone());
         let about = match manager.info().await {
@@ -90,8 +95,12 @@ impl Site {
             Err(error) if error.is_closed() => Err(error),
             Err(error) => return Err(SiteError::Manager(error)),
         };
-        let hadoop = install::command(&ThisMachine)?;
-        let jar = install::streaming_jar(&ThisMachine, &named, &hadoop)?;
+        let installed = move || {
+            let hadoop = install::command(&ThisMachine)?;
+            let jar = install::streaming_jar(&ThisMachine, &named, &hadoop)?;
+            Ok((hadoop, jar))
+        };
+        let (hadoop, jar) = on_this_machine(options, installed).await?;
         let worker_mib = options.worker_memory_mib.unwrap_or(WORKER_MIB);
         let queue = options.queue.clone();
         Ok(Self { conf, conf_dir, hadoop, jar, user, client, manager, about, queue, worker_mib })
@@ -144,6 +153,37 @@ impl Site {
         let found = urls.iter().find_map(|url| towards(url));
         found.map(|ip| SocketAddr::from((ip, 0))).ok_or(SiteError::NoAddress(urls))
     }
+}
+
+/// What is read of this machine before the cluster is asked.
+struct Configured {
+    conf: Conf,
+    conf_dir: PathBuf,
+    user: String,
+    authorities: RootCertStore,
+}
+
+impl Configured {
+    fn find(named: &GivenPaths) -> Result<Self, SiteError> {
+        let conf_dir = install::configuration(&ThisMachine, named)?;
+        let surroundings = surroundings();
+        let user = surroundings.user.clone();
+        let conf = conf::load(&conf_dir, surroundings)?;
+        if !conf.has_yarn() {
+            return Err(SiteError::NoYarn(conf_dir));
+        }
+        let authorities = http::authorities(std::env::var_os("AWS_CA_BUNDLE").as_deref());
+        Ok(Self { conf, conf_dir, user, authorities })
+    }
+}
+
+/// Looks at files of Hadoop on this machine. They may be on a network file system that hangs.
+async fn on_this_machine<T: Send + 'static>(
+    options: &ClusterOptions,
+    look: impl FnOnce() -> Result<T, SiteError> + Send + 'static,
+) -> Result<T, SiteError> {
+    let place = options.hadoop_conf.as_deref().unwrap_or(Path::new("/"));
+    blocking(place, move || Ok(look())).await?
 }
 
 /// The URI of the file system that Hadoop on this machine uses for paths without a scheme. Reads the configuration in

@@ -132,7 +132,7 @@ impl Finish<'_> {
                 journal.append(Fact::Commit { at: at.clone() }, COMMIT_LIMIT).await
             }
         };
-        self.context.unless_stopped(announce).await??;
+        self.context.stop.unless_requested(announce).await.map_err(Failure::stopped)??;
         {
             let mut completing = pin!(commit::complete_files(&store, state.files()));
             loop {
@@ -157,20 +157,17 @@ impl Finish<'_> {
     /// Makes sure that everything was read from the same table. A table that is deleted by now is only noted, because
     /// this export may be its only copy.
     async fn check_table(&self) -> Result<(), Failure> {
-        let Context { table, clients, .. } = self.context;
-        match self.context.unless_stopped(table.look(clients)).await? {
-            Ok(TableCheck::Same) => Ok(()),
-            Ok(TableCheck::Another(why)) => Err(Failure::other_table(format!(
+        let Context { table, clients, stop, .. } = self.context;
+        match table.check(clients, stop, "everything was read, but ").await? {
+            TableCheck::Same => Ok(()),
+            TableCheck::Another(why) => Err(Failure::other_table(format!(
                 "{why}; the items may come from both tables, so this is not a backup"
             ))),
-            Ok(TableCheck::Gone(why)) => {
+            TableCheck::Gone(why) => {
                 let left = "all of it had been read, and this backup may be the only copy";
                 self.context.progress.note(&format!("note        {why}; {left}"));
                 Ok(())
             }
-            Err(fault) => Err(Failure::failed(format!(
-                "everything was read, but the table's identity could not be checked: {fault}"
-            ))),
         }
     }
 

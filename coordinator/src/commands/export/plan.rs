@@ -10,7 +10,11 @@ use job::{
     visible::Line,
 };
 
-use crate::{aws::table::TableFacts, cluster::WorkerSlots, output::display::count};
+use crate::{
+    aws::table::TableFacts,
+    cluster::WorkerSlots,
+    output::display::{self, count},
+};
 
 /// Bytes of the table for each segment.
 const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
@@ -126,7 +130,7 @@ impl std::fmt::Display for ExportPlanText<'_> {
         let Self { facts, target, plan, rate, rate_source, options, cluster } = self;
         let size = match facts.bytes {
             0 => "size not yet known to DynamoDB".to_owned(),
-            bytes => format!("about {} items, {}", facts.items, crate::output::display::bytes(bytes)),
+            bytes => format!("about {} items, {}", facts.items, display::bytes(bytes)),
         };
         let reads = if options.consistent { "strongly" } else { "eventually" };
         writeln!(out, "export      {} ({size})", Line(&facts.name))?;
@@ -154,14 +158,12 @@ impl std::fmt::Display for ExportPlanText<'_> {
         )?;
         writeln!(out, "cluster     {}", Line(cluster))?;
         match plan.time {
-            Some(time) => {
-                writeln!(out, "time        about {} at that rate", crate::output::display::duration(time))?
-            }
+            Some(time) => writeln!(out, "time        about {} at that rate", display::duration(time))?,
             None => writeln!(out, "time        unknown until DynamoDB has counted the table")?,
         }
         let price = if facts.reads.is_on_demand() {
             let dollars = plan.units.as_f64() / 1e6 * DOLLARS_PER_MILLION_READ_UNITS;
-            let price = crate::output::display::price(dollars, dollars);
+            let price = display::price(dollars, dollars);
             format!("{price} at ${DOLLARS_PER_MILLION_READ_UNITS} a million (us-east-1, on-demand)")
         } else {
             "nothing beyond the provisioned capacity".to_owned()

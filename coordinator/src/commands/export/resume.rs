@@ -10,7 +10,7 @@ use job::{
 
 use super::plan::ExportOptions;
 use crate::{
-    aws::table::TableFacts,
+    aws::{identity::differ, table::TableFacts},
     failure::{Failure, FailureKind},
     jobs::lifecycle,
 };
@@ -27,8 +27,8 @@ pub(crate) fn begin(
     Begin {
         job,
         table: facts.name.clone(),
-        arn: described(facts, "TableArn"),
-        table_id: described(facts, "TableId"),
+        arn: facts.arn(),
+        table_id: facts.id(),
         keys: facts.keys.clone(),
         options: options.fixed(segments),
         started_at,
@@ -38,20 +38,13 @@ pub(crate) fn begin(
     }
 }
 
-/// A text field of the table's description.
-fn described(facts: &TableFacts, field: &str) -> Option<String> {
-    facts.description[field].as_str().map(str::to_owned)
-}
-
 /// Why an unfinished export is not the one that was asked for, or `None` if it is.
 pub(crate) fn difference(begin: &Begin, facts: &TableFacts, options: ExportOptions) -> Option<String> {
-    let differs =
-        |before: &Option<String>, now: &Option<String>| before.is_some() && now.is_some() && before != now;
-    if begin.table != facts.name || differs(&begin.arn, &described(facts, "TableArn")) {
+    if begin.table != facts.name || differ(begin.arn.as_deref(), facts.arn().as_deref()) {
         let arn = begin.arn.as_deref().unwrap_or(&begin.table);
         return Some(format!("of another table, {}", arn.escape_debug()));
     }
-    if differs(&begin.table_id, &described(facts, "TableId")) || begin.keys != facts.keys {
+    if differ(begin.table_id.as_deref(), facts.id().as_deref()) || begin.keys != facts.keys {
         return Some("of that table before it was deleted and recreated".into());
     }
     let FixedOptions { files: FileOptions { format, compression, null }, consistent, segments } =

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::request::ImportRequest;
 use crate::{
-    aws::table::TableFacts,
+    aws::{identity::differ, table::TableFacts},
     failure::{Failure, FailureKind},
     jobs::lifecycle::{StateFolder, new_job},
     output::display,
@@ -68,7 +68,7 @@ pub(super) fn begin(
     BeginImport {
         job: new_job(),
         table: facts.name.clone(),
-        table_id: facts.description["TableId"].as_str().map(str::to_owned),
+        table_id: facts.id(),
         source: request.folder.to_string(),
         mode: request.mode,
         fingerprint: fingerprint(splits),
@@ -82,8 +82,7 @@ pub(super) fn begin(
 
 /// Why an unfinished import is not the one that was asked for, or `None` if it is.
 fn difference(before: &BeginImport, now: &BeginImport) -> Option<String> {
-    let other_id = before.table_id.is_some() && now.table_id.is_some() && before.table_id != now.table_id;
-    if before.table != now.table || other_id {
+    if before.table != now.table || differ(before.table_id.as_deref(), now.table_id.as_deref()) {
         return Some(format!("into another table, {}", before.table.escape_debug()));
     }
     if before.mode != now.mode {

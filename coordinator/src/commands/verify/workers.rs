@@ -30,7 +30,6 @@ use crate::{
         display::{self, count},
         stream::plan_of,
     },
-    stop::Stop,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -109,7 +108,7 @@ pub(super) async fn choose(
     }
     let most = Memory::of(files);
     let options = with_memory(cluster, most);
-    let choice = ClusterChoice::choose(&options, worker_binary()?, folder).await?;
+    let choice = ClusterChoice::choose(&options, worker_binary().await?, folder).await?;
     let is_here = choice.is_this_machine();
     if files.is_empty() || is_here && !asks_for_workers(request) {
         return Ok(None);
@@ -241,13 +240,12 @@ pub(super) async fn verify(
         pass,
         stream: progress.stream().clone(),
     };
-    let stop = Stop::new(stop, None);
     let mut work = VerifyWork::new(settings, files);
     if let Some(state) = state {
         work = work.with(state);
     }
     // Nothing needs units.
-    let (schedule, outcome) = run_pass(driver, work, Limits::default(), workers, progress, &stop).await;
+    let (schedule, outcome) = run_pass(driver, work, Limits::default(), workers, progress, stop).await;
     let mut work = schedule.into_work();
     let found = match resumable {
         Some(resumable) => {
@@ -260,7 +258,7 @@ pub(super) async fn verify(
         Ok(()) => {
             let is_whole = known.defects.is_empty() && found.iter().all(|file| file.defects.is_empty());
             // An application that succeeds says that the export has no defects.
-            fleet.end(if is_whole { Shutdown::Graceful } else { Shutdown::Kill }, &stop).await;
+            fleet.end(if is_whole { Shutdown::Graceful } else { Shutdown::Kill }, stop).await;
             Ok(found)
         }
         Err(failure) if failure.is(FailureKind::Stopped) => {

@@ -86,17 +86,6 @@ impl Context<'_> {
             (schedule, Err(failure)) => (schedule, Err(table.explain(clients, failure).await)),
         }
     }
-
-    /// Waits for `work`, or for a request to stop.
-    ///
-    /// # Errors
-    /// Fails with `FailureKind::Stopped` if the request comes first.
-    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        tokio::select! {
-            done = work => Ok(done),
-            why = self.stop.requested() => Err(Failure::stopped(why)),
-        }
-    }
 }
 
 /// Runs a pass, shows its progress, and writes the status to the folder of its journal, if there is one.

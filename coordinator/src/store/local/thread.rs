@@ -52,7 +52,7 @@ pub(super) fn note_progress() {
 }
 
 /// A file that notes progress with each read.
-pub(super) struct NotesProgress<R>(pub(super) R);
+pub(crate) struct NotesProgress<R>(pub(crate) R);
 
 impl<R: Read> Read for NotesProgress<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

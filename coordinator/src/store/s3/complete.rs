@@ -20,7 +20,7 @@ use engine::part_files::PartFile;
 use job_aws::{Fault, FaultKind};
 
 use super::{Entry, Prefix};
-use crate::store::Loss;
+use crate::{poll::poll_until, store::Loss};
 
 /// The pauses between looks for an object whose upload was just completed.
 const APPEARS_WITHIN: [Duration; 3] =
@@ -163,13 +163,14 @@ impl Prefix {
     /// Whether the completed file is there, or comes within half a second. A request to complete it may still be at
     /// work whose reply nobody waits for: then the upload is gone, and the object is not yet there.
     pub(super) async fn appears(&self, file: &PartFile) -> Result<bool, Fault> {
-        for pause in APPEARS_WITHIN {
-            tokio::time::sleep(pause).await;
-            if self.stored(file).await?.is_some_and(|stored| stored.origin(file) != Origin::Foreign) {
-                return Ok(true);
+        let look = || async {
+            match self.stored(file).await {
+                Ok(Some(stored)) if stored.origin(file) != Origin::Foreign => Some(Ok(true)),
+                Ok(_) => None,
+                Err(fault) => Some(Err(fault)),
             }
-        }
-        Ok(false)
+        };
+        Box::pin(poll_until(APPEARS_WITHIN, look)).await.unwrap_or(Ok(false))
     }
 
     /// The object that has the name of a part file, if there is one.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::{
     process::{Child, Command},
     sync::mpsc,
-    time::{Instant, interval, sleep, timeout},
+    time::{Instant, interval, timeout},
 };
 use tracing::info;
 
@@ -14,9 +14,12 @@ use super::{
     ApplicationProgress, CHECK_APPLICATION_EVERY, MANAGER_CALL_LIMIT, Watch,
     verdict::{APPLICATION_CHECKS, BETWEEN_CHECKS},
 };
-use crate::cluster::{
-    Shutdown,
-    yarn::{client::output, manager::applications::FinalStatus},
+use crate::{
+    cluster::{
+        Shutdown,
+        yarn::{client::output, manager::applications::FinalStatus},
+    },
+    poll::{at_once_and_every, poll_until},
 };
 
 /// How long tasks may take to end when the job is done, until the user gets a reason.
@@ -125,17 +128,18 @@ impl Watch {
     /// Whether the application has ended, as far as the `ResourceManager` can be asked.
     async fn is_over(&self, seen: &ApplicationProgress) -> bool {
         let Some(id) = &seen.id else { return true };
-        for _ in 0..APPLICATION_CHECKS {
+        let look = || async {
             match timeout(MANAGER_CALL_LIMIT, self.site.manager.application(id)).await {
                 Ok(Ok(application)) => {
-                    return application.is_none_or(|application| application.state.is_over());
+                    Some(application.is_none_or(|application| application.state.is_over()))
                 }
                 // Without its answer the end of the command counts.
-                Ok(Err(error)) if error.is_closed() => return !seen.is_alone,
-                _ => sleep(BETWEEN_CHECKS).await,
+                Ok(Err(error)) if error.is_closed() => Some(!seen.is_alone),
+                _ => None,
             }
-        }
-        !seen.is_alone
+        };
+        let pauses = at_once_and_every(BETWEEN_CHECKS, APPLICATION_CHECKS);
+        poll_until(pauses, look).await.unwrap_or(!seen.is_alone)
     }
 
     /// Tells the user if an application has not succeeded whose job is done.

@@ -1,18 +1,24 @@
 //! Why a job on YARN failed, in one line.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{ApplicationProgress, MANAGER_CALL_LIMIT, Watch};
-use crate::cluster::yarn::{
-    client::attempt::Cause,
-    manager::applications::{AppState, Application, FinalStatus},
+use crate::{
+    cluster::yarn::{
+        client::attempt::Cause,
+        manager::applications::{AppState, Application, FinalStatus},
+    },
+    poll::{at_once_and_every, poll_until},
 };
 
 /// How often the `ResourceManager` is asked for the application after the command has ended, until the application is
 /// considered still running.
-pub(super) const APPLICATION_CHECKS: u32 = 5;
+pub(super) const APPLICATION_CHECKS: usize = 5;
 pub(super) const BETWEEN_CHECKS: Duration = Duration::from_millis(300);
 
 impl Watch {
@@ -45,16 +51,20 @@ impl Watch {
         let Some(id) = seen.id.clone() else {
             return Some(format!("the job cannot be submitted to YARN: {why}"));
         };
-        for _ in 0..APPLICATION_CHECKS {
-            if let Ok(Ok(Some(application))) =
-                timeout(MANAGER_CALL_LIMIT, self.site.manager.application(&id)).await
-            {
-                if application.state.is_over() {
-                    return Some(self.over(&application, seen).await);
-                }
-                seen.is_alone = true;
+        let is_running = AtomicBool::new(false);
+        let look = || async {
+            let asked = timeout(MANAGER_CALL_LIMIT, self.site.manager.application(&id)).await;
+            let application = asked.ok()?.ok()??;
+            if application.state.is_over() {
+                return Some(application);
             }
-            sleep(BETWEEN_CHECKS).await;
+            is_running.store(true, Ordering::Relaxed);
+            None
+        };
+        let over = poll_until(at_once_and_every(BETWEEN_CHECKS, APPLICATION_CHECKS), look).await;
+        seen.is_alone |= is_running.into_inner();
+        if let Some(application) = over {
+            return Some(self.over(&application, seen).await);
         }
         if seen.is_alone {
             (self.note)(format!("the hadoop command has ended ({why}); {id} continues"));
