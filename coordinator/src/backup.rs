@@ -127,19 +127,19 @@ pub(crate) async fn find(
             .map_err(|why| Failure::refused(format!("{folder}: {why}")))?;
     }
     let unknown_keys = listed.keys.is_none().then_some(table_keys);
-    let looks = detect::look(&place, &listed.files, unknown_keys, may_reject).await?;
+    let detected = detect::detect(&place, &listed.files, unknown_keys, may_reject).await?;
     let disagree = |why| Failure::refused(format!("{}: {why}", place.target));
-    let agreed = consistency::agree(&listed, &looks).map_err(disagree)?;
+    let agreed = consistency::agree(&listed, &detected).map_err(disagree)?;
     if listed.kind == Kind::Plain && agreed.is_incremental {
         one_export(folder, listed.files.len())?;
     }
     let BackupListing { kind, files, table, items, notes, .. } = listed;
-    let files = files.into_iter().zip(looks).map(|(file, look)| BackupFile {
+    let files = files.into_iter().zip(detected).map(|(file, file_format)| BackupFile {
         object: place.object(&file.entry.name),
         etag: file.entry.etag,
         bytes: file.entry.bytes,
-        codec: look.codec,
-        format: look.first.map(|first| first.format),
+        codec: file_format.codec,
+        format: file_format.first.map(|first| first.format),
         parts: file.parts,
         checksum: file.checksum,
         is_listed: file.is_listed,

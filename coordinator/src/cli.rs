@@ -350,7 +350,7 @@ fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     let folder = args.folder().map_err(refused)?;
     warn_of_unused(matches, is_in_s3(&folder), false);
     let access = args.aws.access();
-    let stream = told_of(Kind::Status, &folder);
+    let stream = stream_of(Kind::Status, &folder);
     let is_watched = args.watch;
     let look = |stop| async move {
         if is_watched {
@@ -390,7 +390,7 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
     let (access, yes) = (args.access().map_err(refused)?, args.yes);
     let agree = move |what: &str| if yes { Ok(()) } else { ask(what, "nothing was removed") };
     let progress = Progress::new(false);
-    let stream = told_of(Kind::Clean, &folder);
+    let stream = stream_of(Kind::Clean, &folder);
     let removed =
         block_on(
             &progress.sink(),
@@ -402,15 +402,15 @@ fn run_clean(args: &CleanArgs, matches: &clap::ArgMatches) -> Result<ExitCode, F
 }
 
 /// The events of a command that only needs a folder, which begin with its plan.
-fn told_of(command: Kind, folder: &Target) -> Stream {
+fn stream_of(command: Kind, folder: &Target) -> Stream {
     let stream = Stream::new();
-    tell_plan(&stream, command, folder);
+    publish_plan(&stream, command, folder);
     stream
 }
 
-fn tell_plan(stream: &Stream, command: Kind, folder: &Target) {
+fn publish_plan(stream: &Stream, command: Kind, folder: &Target) {
     let plan = Plan { folder: Some(folder.to_string()), ..plan_of(command) };
-    stream.tell(Event::Plan(Box::new(plan)));
+    stream.publish(Event::Plan(Box::new(plan)));
 }
 
 /// Tells that a job is done, with what `--json` prints.
@@ -427,7 +427,7 @@ fn ended_with(
     text: String,
 ) {
     let result = result.and_then(|result| serde_json::to_value(result).ok());
-    stream.tell(Event::Summary(Summary { command, exit_code, result, text }));
+    stream.publish(Event::Summary(Summary { command, exit_code, result, text }));
 }
 
 fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
@@ -488,7 +488,7 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
     let result = runtime.block_on(async {
         tokio::select! {
             result = work(stop) => result,
-            never = waits::tell(&**tell) => match never {},
+            never = waits::report(&**tell) => match never {},
         }
     });
     // Does not wait for a file system call that hangs.

@@ -81,7 +81,7 @@ struct Running<'a, W: Work, H> {
     driver: Driver<'a, H>,
     schedule: Schedule<W>,
     /// What the events say of the pass.
-    told: ReportedProgress,
+    reported: ReportedProgress,
     calls: JoinSet<CallResult<W::Event>>,
     /// Permits for the calls of the work.
     places: Arc<Semaphore>,
@@ -115,7 +115,7 @@ impl<H> Driver<'_, H> {
         let mut running = Running {
             driver: self,
             schedule,
-            told: ReportedProgress::default(),
+            reported: ReportedProgress::default(),
             calls: JoinSet::new(),
             places: Arc::new(Semaphore::new(CALLS_AT_ONCE)),
             echoes: VecDeque::new(),
@@ -146,7 +146,8 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let check_every = hooks::interval("table", CHECK_TABLE_EVERY);
-        let mut look = tokio::time::interval_at(tokio::time::Instant::now() + check_every, check_every);
+        let mut table_check =
+            tokio::time::interval_at(tokio::time::Instant::now() + check_every, check_every);
         loop {
             if let Some(outcome) = self.outcome.take() {
                 return outcome;
@@ -158,7 +159,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                     event = self.driver.fleet.next() => Some(event.into()),
                     Some(done) = self.calls.join_next() => self.done(done),
                     _ = tick.tick() => Some(Event::Tick),
-                    _ = look.tick() => { self.look_at_table(); None }
+                    _ = table_check.tick() => { self.check_table_soon(); None }
                     failure = journal_error(&mut self.driver.journal) => return Err(failure),
                     why = stop.requested() => return Err(Failure::stopped(why)),
                 }
@@ -180,12 +181,12 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         let actions = self.schedule.handle(self.started.elapsed(), event);
         self.perform(actions);
         if let Some(budget) = budget {
-            self.tell_changed(budget);
+            self.publish_budget_change(budget);
         }
         if is_tick {
             let totals = self.schedule.stats();
             self.keep(&totals);
-            self.tell_status(false);
+            self.publish_status(false);
         }
     }
 
@@ -221,7 +222,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         }
     }
 
-    fn look_at_table(&mut self) {
+    fn check_table_soon(&mut self) {
         let Driver { clients: Some(clients), table: Some(table), .. } = &self.driver else { return };
         let (clients, table) = (clients.clone(), table.asked.clone());
         self.calls.spawn(async move {

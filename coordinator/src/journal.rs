@@ -113,7 +113,7 @@ impl Journal {
     ) -> Result<Self, Failure> {
         if let Err(failure) = acquired {
             writer.release().await;
-            store.tidy().await;
+            store.remove_empty_folders().await;
             let failure = failure.instead(FailureKind::Superseded, FailureKind::Refused);
             return Err(failure.instead(FailureKind::Failed, FailureKind::Refused));
         }

@@ -152,8 +152,8 @@ pub(crate) fn settle(signalled_at: impl Fn() -> Option<Instant>) {
             return display::complain("warning: not all logs, notifications and metrics were taken in time");
         }
         // A signal may come meanwhile.
-        let look = left.min(Duration::from_millis(100));
-        state = running.changed.wait_timeout(state, look).unwrap_or_else(PoisonError::into_inner).0;
+        let wait = left.min(Duration::from_millis(100));
+        state = running.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 
@@ -203,7 +203,7 @@ impl Work {
                     file.write(seen, over.clone()).await;
                 }
             };
-            let late = tell_late(options.late_after, &stream, over.clone());
+            let late = warn_if_late(options.late_after, &stream, over.clone());
             tokio::join!(logs, metrics, late, notify::send(&options.notify, &access, queue, over.clone()));
         });
         // Does not wait for a call to a file system that hangs.
@@ -212,11 +212,11 @@ impl Work {
 }
 
 /// Tells once that the command takes longer than it should.
-async fn tell_late(after: Option<Duration>, stream: &Stream, mut over: watch::Receiver<bool>) {
+async fn warn_if_late(after: Option<Duration>, stream: &Stream, mut over: watch::Receiver<bool>) {
     let Some(after) = after else { return };
     tokio::select! {
         () = tokio::time::sleep(after) => {
-            stream.tell(Event::Late(Late { expected_seconds: events::rounded(after.as_secs_f64()) }));
+            stream.publish(Event::Late(Late { expected_seconds: events::rounded(after.as_secs_f64()) }));
         }
         _ = over.wait_for(|over| *over) => {}
     }

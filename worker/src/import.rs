@@ -139,9 +139,9 @@ fn write_stages(
         interleave::run(unordered, open_splits, lines).await;
         Ok(())
     });
-    let (telling, listener) = (tracker.clone(), report.clone());
+    let (reporting, listener) = (tracker.clone(), report.clone());
     stages.spawn(async move {
-        telling.tell(&listener).await;
+        reporting.report(&listener).await;
         Ok(())
     });
     Purpose::Write { tracker, outgoing: blocks::Outgoing::new(blocks, LINES_BYTES, report.clone()) }

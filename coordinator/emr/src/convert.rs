@@ -10,7 +10,7 @@ mod options;
 mod refusal;
 mod source;
 mod step;
-mod told;
+mod summary;
 
 use edits::Edits;
 use source::{Definition, Meaning};

@@ -104,7 +104,7 @@ impl Launch {
             Phase::Searching { .. } => self.search(),
             Phase::Settling => Call::Find,
             Phase::Yielding(_) => Call::Terminate(self.id()),
-            Phase::Watching => self.look(),
+            Phase::Watching => self.next_watching_call(),
             Phase::Stopping(stage) => {
                 let stage = stage.clone();
                 self.stop_next(&stage)

@@ -66,7 +66,7 @@ impl TableIdentity {
     ///
     /// # Errors
     /// Fails if it could not be described in time.
-    pub(crate) async fn look(&self, clients: &Clients) -> Result<TableCheck, Fault> {
+    pub(crate) async fn compare(&self, clients: &Clients) -> Result<TableCheck, Fault> {
         let late = |_| {
             let why =
                 format!("no answer about table {} within {} s", self.asked, TABLE_CHECK_LIMIT.as_secs());
@@ -89,8 +89,8 @@ impl TableIdentity {
         stop: &Stop,
         done: &str,
     ) -> Result<TableCheck, Failure> {
-        let looked = stop.unless_requested(self.look(clients)).await.map_err(Failure::stopped)?;
-        looked.map_err(|fault| {
+        let compared = stop.unless_requested(self.compare(clients)).await.map_err(Failure::stopped)?;
+        compared.map_err(|fault| {
             Failure::failed(format!("{done}the table's identity could not be checked: {fault}"))
         })
     }

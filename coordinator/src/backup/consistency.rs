@@ -32,7 +32,7 @@ pub(super) struct First {
 }
 
 /// What to keep of the head of a file. Its first item should have `keys`, if they are given.
-pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Detected {
+pub(super) fn summary(head: Head, keys: Option<&KeySchema>) -> Detected {
     let Head { codec, first, bad } = head;
     let Some(line) = first else {
         return Detected { codec, first: None, bad: bad.map(|bad| bad.to_string()) };
@@ -47,12 +47,12 @@ pub(super) fn look(head: Head, keys: Option<&KeySchema>) -> Detected {
 ///
 /// # Errors
 /// Fails with the number of the file for which the backup is refused, and the reason.
-pub(super) fn tolerate(looks: &mut [Detected]) -> Result<(), (usize, String)> {
-    let good = looks.iter().filter(|look| look.bad.is_none()).find_map(|look| look.first);
-    for (number, look) in looks.iter_mut().enumerate() {
-        let Some(why) = look.bad.take() else { continue };
+pub(super) fn tolerate(detected: &mut [Detected]) -> Result<(), (usize, String)> {
+    let good = detected.iter().filter(|file| file.bad.is_none()).find_map(|file| file.first);
+    for (number, file) in detected.iter_mut().enumerate() {
+        let Some(why) = file.bad.take() else { continue };
         let Some(good) = good else { return Err((number, why)) };
-        look.first = look.first.or(Some(good));
+        file.first = file.first.or(Some(good));
     }
     Ok(())
 }
@@ -157,9 +157,9 @@ pub(super) struct Agreed {
 
 /// Checks that all files have the same format, and the one that the backup states. `looks` are those of its files, in
 /// order.
-pub(super) fn agree(listed: &BackupListing, looks: &[Detected]) -> Result<Agreed, Disagreement> {
+pub(super) fn agree(listed: &BackupListing, detected: &[Detected]) -> Result<Agreed, Disagreement> {
     let name = |number: usize| listed.files[number].entry.name.escape_debug().to_string();
-    let lines = || looks.iter().enumerate().filter_map(|(number, look)| Some((number, look.first?)));
+    let lines = || detected.iter().enumerate().filter_map(|(number, file)| Some((number, file.first?)));
     let kind_of = |first: First| (first.format, first.is_incremental);
     if let Some(other) = lines().find_map(|(number, first)| other_format(listed, &name(number), first)) {
         return Err(other);
@@ -176,7 +176,7 @@ pub(super) fn agree(listed: &BackupListing, looks: &[Detected]) -> Result<Agreed
     }
     let is_incremental =
         lines().next().map_or(listed.kind == Kind::Incremental, |(_, first)| first.is_incremental);
-    Ok(Agreed { formats: formats(looks), is_incremental })
+    Ok(Agreed { formats: formats(detected), is_incremental })
 }
 
 /// Why a file has another format than the one that the backup states.
@@ -197,8 +197,8 @@ pub(super) fn other_format(listed: &BackupListing, file: &str, first: First) -> 
 }
 
 /// The formats and codecs as text: `EMR lines, gzip`.
-fn formats(looks: &[Detected]) -> String {
-    let lines = looks.iter().filter_map(|look| Some((look.first?.described, look.codec)));
+fn formats(detected: &[Detected]) -> String {
+    let lines = detected.iter().filter_map(|file| Some((file.first?.described, file.codec)));
     let (formats, codecs): (BTreeSet<_>, BTreeSet<_>) = lines.unzip();
     let formats: Vec<&str> = formats.into_iter().collect();
     match codecs.into_iter().map(Codec::name).collect::<Vec<_>>()[..] {

@@ -36,7 +36,7 @@ pub(super) enum Unknown {
 
 /// Detects the format of each file, in the same order. Their first items must have `keys`, if given. If `may_reject` is
 /// set, an invalid first line is skipped like any other, as long as some file has a valid one among its first lines.
-pub(super) async fn look(
+pub(super) async fn detect(
     place: &Folder,
     files: &[BackupEntry],
     keys: Option<&KeySchema>,
@@ -46,16 +46,16 @@ pub(super) async fn look(
         Unknown::Fault(fault) => Err::<Infallible, _>(Failure::refused(fault)),
         Unknown::Bad(why) => Err(Failure::refused(format!("{}: {why}", place.target.url(&entry.name)))),
     };
-    let looks = look_at_each(place, files, keys, may_reject, refuse).await?;
-    let mut looks: Vec<Detected> = looks.into_iter().filter_map(Result::ok).collect();
-    consistency::tolerate(&mut looks).map_err(|(number, why)| {
+    let detected = detect_each(place, files, keys, may_reject, refuse).await?;
+    let mut detected: Vec<Detected> = detected.into_iter().filter_map(Result::ok).collect();
+    consistency::tolerate(&mut detected).map_err(|(number, why)| {
         Failure::refused(format!("{}: {why}", place.target.url(&files[number].entry.name)))
     })?;
-    Ok(looks)
+    Ok(detected)
 }
 
 /// The same, where `judge` decides about each file whose format is unknown: what to return for it, or that all fails.
-pub(super) async fn look_at_each<T>(
+pub(super) async fn detect_each<T>(
     place: &Folder,
     files: &[BackupEntry],
     keys: Option<&KeySchema>,
@@ -63,7 +63,7 @@ pub(super) async fn look_at_each<T>(
     judge: impl Fn(&Entry, Unknown) -> Result<T, Failure>,
 ) -> Result<Vec<Result<Detected, T>>, Failure> {
     let keys = keys.cloned().map(Arc::new);
-    let mut looks: Vec<Option<Result<Detected, T>>> = files.iter().map(|_| None).collect();
+    let mut detected: Vec<Option<Result<Detected, T>>> = files.iter().map(|_| None).collect();
     let mut under_way = JoinSet::new();
     let mut files = files.iter().enumerate();
     loop {
@@ -72,31 +72,31 @@ pub(super) async fn look_at_each<T>(
         {
             let (store, entry, keys) = (place.store.clone(), file.entry.clone(), keys.clone());
             under_way.spawn(async move {
-                let look = look_at(&store, &entry, keys.as_deref(), may_reject).await;
-                (number, entry, look)
+                let found = detect_one(&store, &entry, keys.as_deref(), may_reject).await;
+                (number, entry, found)
             });
         }
         let Some(done) = under_way.join_next().await else { break };
         let ended = |error| Failure::refused(format!("the check of a file ended abruptly: {error}"));
-        let (number, entry, look) = done.map_err(ended)?;
-        looks[number] = Some(match look {
-            Ok(look) => Ok(look),
+        let (number, entry, found) = done.map_err(ended)?;
+        detected[number] = Some(match found {
+            Ok(found) => Ok(found),
             Err(unknown) => Err(judge(&entry, unknown)?),
         });
     }
-    Ok(looks.into_iter().flatten().collect())
+    Ok(detected.into_iter().flatten().collect())
 }
 
-async fn look_at(
+async fn detect_one(
     store: &Store,
     entry: &Entry,
     keys: Option<&KeySchema>,
     may_reject: bool,
 ) -> Result<Detected, Unknown> {
     let head = head(store, entry, keys.filter(|_| may_reject)).await?;
-    match consistency::look(head, keys) {
+    match consistency::summary(head, keys) {
         Detected { bad: Some(why), .. } if !may_reject => Err(Unknown::Bad(why)),
-        look => Ok(look),
+        found => Ok(found),
     }
 }
 
@@ -107,7 +107,7 @@ async fn head(store: &Store, entry: &Entry, keys: Option<&KeySchema>) -> Result<
     for limit in HEAD_BYTES {
         let bytes = Policy::Patient.retry(|| store.head(entry, limit)).await.map_err(Unknown::Fault)?;
         let is_all = bytes.len() as u64 == entry.bytes;
-        match head::look(&bytes, is_all, suits) {
+        match head::detect(&bytes, is_all, suits) {
             Ok(head) if is_all || head.first.as_ref().is_none_or(suits) => return Ok(head),
             Ok(head) => without_keys = Some(head),
             Err(HeadError::Bad(why)) => return Err(Unknown::Bad(why.to_string())),

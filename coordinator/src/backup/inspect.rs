@@ -70,25 +70,25 @@ pub(crate) async fn inspect(folder: &Target, clients: Option<&Clients>) -> Resul
             Ok(found.defects)
         }
     };
-    let looks = detect::look_at_each(&place, &listed.files, None, true, judge).await?;
-    let looks = sort_out(&mut listed, looks, &mut defects);
+    let detected = detect::detect_each(&place, &listed.files, None, true, judge).await?;
+    let detected = sort_out(&mut listed, detected, &mut defects);
     // Nothing says that these files are a backup.
     if matches!(listed.kind, Kind::Plain | Kind::SingleFile)
-        && looks.iter().all(|look| look.first.is_none())
+        && detected.iter().all(|file_format| file_format.first.is_none())
         && let Some(defect) = defects.first()
     {
         return Err(Failure::refused(format!("{}: {defect}", place.target)));
     }
-    let agreed = consistency::agree(&listed, &looks)
+    let agreed = consistency::agree(&listed, &detected)
         .map_err(|why| Failure::refused(format!("{}: {why}", place.target)))?;
     if listed.kind == Kind::Plain && agreed.is_incremental {
         one_export(folder, listed.files.len())?;
     }
     let BackupListing { kind, files, table, notes, .. } = listed;
-    let files = files.into_iter().zip(looks).map(|(file, look)| {
+    let files = files.into_iter().zip(detected).map(|(file, file_format)| {
         let BackupEntry { entry: Entry { name, bytes, etag }, items, checksum, .. } = file;
-        let format = look.first.map(|first| first.format);
-        let listed = ListedFile { name, items, checksum, codec: look.codec, format };
+        let format = file_format.first.map(|first| first.format);
+        let listed = ListedFile { name, items, checksum, codec: file_format.codec, format };
         StoredFile { record: FileRecord::Listed(listed), bytes, etag }
     });
     Ok(Inspection::Foreign(Box::new(Inspected {
@@ -115,26 +115,26 @@ fn whole(name: &str, what: &str) -> Vec<String> {
 /// a few lines, none of them an item, is read in the format of the others.
 fn sort_out(
     listed: &mut BackupListing,
-    looks: Vec<Result<Detected, Vec<String>>>,
+    detected: Vec<Result<Detected, Vec<String>>>,
     defects: &mut Vec<String>,
 ) -> Vec<Detected> {
-    let good = looks.iter().flatten().find_map(|look| look.first);
+    let good = detected.iter().flatten().find_map(|file_format| file_format.first);
     let (mut files, mut kept) = (Vec::new(), Vec::new());
-    for (file, look) in std::mem::take(&mut listed.files).into_iter().zip(looks) {
+    for (file, file_format) in std::mem::take(&mut listed.files).into_iter().zip(detected) {
         let name = &file.entry.name;
-        let judged = look.and_then(|mut look| {
-            if let Some(why) = look.bad.take() {
-                look.first = Some(good.ok_or_else(|| whole(name, &why))?);
+        let judged = file_format.and_then(|mut file_format| {
+            if let Some(why) = file_format.bad.take() {
+                file_format.first = Some(good.ok_or_else(|| whole(name, &why))?);
             }
-            match look.first.and_then(|first| consistency::other_format(listed, name, first)) {
+            match file_format.first.and_then(|first| consistency::other_format(listed, name, first)) {
                 Some(other) => Err(whole(name, &other.of_file())),
-                None => Ok(look),
+                None => Ok(file_format),
             }
         });
         match judged {
-            Ok(look) => {
+            Ok(file_format) => {
                 files.push(file);
-                kept.push(look);
+                kept.push(file_format);
             }
             Err(of_file) => defects.extend(of_file),
         }

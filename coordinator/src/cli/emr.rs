@@ -241,7 +241,7 @@ fn with_clients<T>(
         };
         tokio::select! {
             result = work => result,
-            never = waits::tell(&*tell) => match never {},
+            never = waits::report(&*tell) => match never {},
         }
     });
     runtime.shutdown_timeout(SHUTDOWN);

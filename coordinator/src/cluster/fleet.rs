@@ -208,7 +208,7 @@ impl Fleet {
                 self.last = self.last.max(worker);
                 self.places.insert(worker, (host.clone(), attempt.clone()));
                 let workers = self.outboxes.len() as u64;
-                self.stream.tell(Event::WorkerJoined(WorkerJoined {
+                self.stream.publish(Event::WorkerJoined(WorkerJoined {
                     worker: worker.0,
                     host,
                     place: attempt,
@@ -259,7 +259,7 @@ impl Fleet {
     pub(crate) fn lose(&mut self, worker: WorkerId, how: &str, meaning: &str, returned_tasks: u64) {
         if self.outboxes.remove(&worker).is_some() {
             (self.note)(format!("worker {} was lost ({how}){meaning}", self.name(worker)));
-            self.tell_lost(worker, how, Some(returned_tasks));
+            self.publish_lost(worker, how, Some(returned_tasks));
         }
     }
 
@@ -268,15 +268,15 @@ impl Fleet {
         (self.note)(format!("worker {} was disconnected: {why}", self.name(worker)));
         self.outboxes.remove(&worker);
         self.spawned.remove(&worker);
-        self.tell_lost(worker, why, None);
+        self.publish_lost(worker, why, None);
         self.cluster.release(worker);
     }
 
-    fn tell_lost(&self, worker: WorkerId, why: &str, returned_tasks: Option<u64>) {
+    fn publish_lost(&self, worker: WorkerId, why: &str, returned_tasks: Option<u64>) {
         let host = self.place(worker).map(|(host, _)| host.clone()).unwrap_or_default();
         let workers = self.outboxes.len() as u64;
         let lost = WorkerLost { worker: worker.0, host, why: why.to_owned(), returned_tasks, workers };
-        self.stream.tell(Event::WorkerLost(lost));
+        self.stream.publish(Event::WorkerLost(lost));
     }
 
     /// The machine of a worker, and the cluster's name for the worker.

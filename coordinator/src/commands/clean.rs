@@ -98,7 +98,7 @@ async fn remove(
     for name in commit::in_the_way(store, None).await.map_err(failed)? {
         progress.note(&format!("note        {} was not removed: this job did not write it", store.url(name)));
     }
-    store.tidy().await;
+    store.remove_empty_folders().await;
     let (kind, table) = (journaled.state.kind(), journaled.state.table().escape_debug());
     let folder = store.display();
     Ok(format!("removed an unfinished {kind} of table {table} from {folder}: {progress_made}"))
@@ -106,7 +106,7 @@ async fn remove(
 
 /// Removes what the coordinator of a complete export has left if it died just before the end, unless it may still be
 /// running. Errors are only noted: the export is complete without this.
-pub(crate) async fn tidy(store: &Store, progress: &Progress) {
+pub(crate) async fn remove_leftovers(store: &Store, progress: &Progress) {
     let tidied = async {
         let Some(left) = left_over(store).await? else { return Ok(()) };
         match journal::owner_status(store, &left).await? {

@@ -98,8 +98,8 @@ impl LaunchRequest {
     /// The name of clusters and steps that do the same. The end is a hash of region and arguments.
     fn name(&self, region: &str) -> String {
         let arguments = self.steps.iter().map(|step| step.job.arguments.join("\0"));
-        let told = format!("{region}\n{}", arguments.collect::<Vec<_>>().join("\n"));
-        let hash = xxhash_rust::xxh3::xxh3_64(told.as_bytes());
+        let text = format!("{region}\n{}", arguments.collect::<Vec<_>>().join("\n"));
+        let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
         let names: Vec<&str> = self.steps.iter().map(|step| step.job.name.as_str()).collect();
         // Names of clusters have 256 characters at most, and the end tells them apart.
         let names: String = crate::output::display::and(&names).chars().take(LONGEST_NAMES).collect();

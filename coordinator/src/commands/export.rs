@@ -79,8 +79,8 @@ pub(crate) async fn export(
     if dry_run {
         let plan = |(number, (todo, prepared)): (usize, &(Todo, PreparedExport))| {
             let text = prepared.text(todo, request.options, cluster.text());
-            let plan = prepared.told(&clients, cluster.text(), &text, (number, count));
-            progress.stream().tell(Event::Plan(Box::new(Plan { is_dry_run: true, ..plan })));
+            let plan = prepared.event(&clients, cluster.text(), &text, (number, count));
+            progress.stream().publish(Event::Plan(Box::new(Plan { is_dry_run: true, ..plan })));
             text
         };
         let texts: Vec<String> = tables.iter().enumerate().map(plan).collect();
@@ -89,18 +89,18 @@ pub(crate) async fn export(
     let mut reports = Vec::new();
     for (number, (todo, prepared)) in tables.into_iter().enumerate() {
         let plan = prepared.text(&todo, request.options, cluster.text());
-        let told = prepared.told(&clients, cluster.text(), &plan, (number, count));
-        let tell = |job| progress.stream().tell(Event::Plan(Box::new(Plan { job, ..told })));
+        let planned = prepared.event(&clients, cluster.text(), &plan, (number, count));
+        let publish = |job| progress.stream().publish(Event::Plan(Box::new(Plan { job, ..planned })));
         let (start, job) = match todo {
             Todo::Export(start) => {
                 let job = start.job();
-                tell(Some(job.to_string()));
+                publish(Some(job.to_string()));
                 (start, job)
             }
             Todo::Nothing(text) => {
-                tell(None);
+                publish(None);
                 progress.note(&format!("{text}: nothing to do"));
-                clean::tidy(&prepared.store, progress).await;
+                clean::remove_leftovers(&prepared.store, progress).await;
                 continue;
             }
         };

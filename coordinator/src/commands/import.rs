@@ -98,10 +98,10 @@ pub(crate) async fn import(
     let (folder, rejects) = (prepared.state.take(), prepared.rejects.take());
     let rejects = Rejects::new(rejects, progress);
     let (clients, facts) = (&prepared.clients, &prepared.facts);
-    let mut told = prepared.told(cluster.text(), &plan);
-    told.is_dry_run = dry_run;
-    told.job = told.job.filter(|_| !dry_run);
-    progress.stream().tell(Event::Plan(Box::new(told)));
+    let mut planned = prepared.event(cluster.text(), &plan);
+    planned.is_dry_run = dry_run;
+    planned.job = planned.job.filter(|_| !dry_run);
+    progress.stream().publish(Event::Plan(Box::new(planned)));
     let table = TableIdentity::new(&prepared.table, facts);
     let mut import = Import {
         request,
@@ -143,7 +143,7 @@ pub(crate) async fn import(
         fleet.end(if ended.is_ok() { Shutdown::Graceful } else { Shutdown::Kill }, &stop).await;
     }
     if let Ok(Imported::Done(report)) = &ended {
-        progress.stream().tell(Event::Completed(Box::new(report.told())));
+        progress.stream().publish(Event::Completed(Box::new(report.event())));
     }
     ended
 }
@@ -237,7 +237,7 @@ impl Import<'_> {
                 }
                 match journal.remove(&state.facts()).await {
                     Ok(()) => {
-                        journal.folder().tidy().await;
+                        journal.folder().remove_empty_folders().await;
                         Ok(imported)
                     }
                     Err(failure) => Err(failure.saying(written_so_far::ALL_IMPORTED)),
@@ -385,7 +385,7 @@ async fn check_table(context: Context<'_>) -> Result<(), Failure> {
 async fn write_history(journal: &Journal, state: &ImportState, report: &ImportReport, context: Context<'_>) {
     let progress = context.progress;
     // The event itself follows once the journal is removed.
-    progress.stream().note(Event::Completed(Box::new(report.told())));
+    progress.stream().note(Event::Completed(Box::new(report.event())));
     // If another process has taken over, it writes the report.
     if journal.check_ours().await.is_ok() {
         history::write(journal.folder(), &state.begin.job, progress, history::REPORT_LIMIT).await;

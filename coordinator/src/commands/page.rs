@@ -58,7 +58,7 @@ pub(crate) async fn of_folders(
     access: &AwsAccess,
     at: SocketAddr,
     stop: &CancellationToken,
-    tell: impl Fn(&str),
+    print: impl Fn(&str),
 ) -> Result<(), Failure> {
     let serving = async {
         let mut watched = Vec::new();
@@ -67,14 +67,14 @@ pub(crate) async fn of_folders(
                 async { Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault)) };
             watched.push(Watched::new(folder, unless_silent(open).await?));
         }
-        let (sender, jobs) = watch::channel(Arc::new(look(&mut watched).await));
+        let (sender, jobs) = watch::channel(Arc::new(refresh_all(&mut watched).await));
         let (server, address) = listen(at, jobs).await?;
-        tell(&address);
+        print(&address);
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run());
         loop {
             tokio::time::sleep(READ_FOLDERS_EVERY).await;
-            sender.send_replace(Arc::new(look(&mut watched).await));
+            sender.send_replace(Arc::new(refresh_all(&mut watched).await));
         }
     };
     tokio::select! {
@@ -98,7 +98,7 @@ impl<'a> Watched<'a> {
     }
 
     /// Looks again. A folder that does not answer in time keeps what was shown, and does not hold up the others.
-    async fn look(&mut self) {
+    async fn refresh(&mut self) {
         if let Ok(shown) = tokio::time::timeout(LOOK_LIMIT, self.newest()).await {
             self.shown = shown;
         }
@@ -143,8 +143,8 @@ impl<'a> Watched<'a> {
 }
 
 /// What is shown of each folder, after another look at all of them.
-async fn look(watched: &mut [Watched<'_>]) -> Jobs {
-    join_all(watched.iter_mut().map(Watched::look)).await;
+async fn refresh_all(watched: &mut [Watched<'_>]) -> Jobs {
+    join_all(watched.iter_mut().map(Watched::refresh)).await;
     Jobs::new(watched.iter().map(|one| (one.folder.to_string(), one.shown.clone())).collect())
 }
 

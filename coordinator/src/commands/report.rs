@@ -40,10 +40,10 @@ pub(crate) async fn report(
             Target::File { dir } if !is_folder(dir).await? => {
                 let file = dir.clone();
                 // In a thread of its own, so that a signal can interrupt it, however long the file is.
-                let told = blocking(dir, move || Ok(told_in(&file))).await;
-                told.map_err(|fault| Failure::refused(&fault))?.map(|state| (state, None))
+                let recorded = blocking(dir, move || Ok(state_in_file(&file))).await;
+                recorded.map_err(|fault| Failure::refused(&fault))?.map(|state| (state, None))
             }
-            folder => kept_in(folder, access).await,
+            folder => state_in_folder(folder, access).await,
         }
     };
     let (state, note) = tokio::select! {
@@ -59,12 +59,15 @@ async fn is_folder(path: &Path) -> Result<bool, Failure> {
 }
 
 /// The state of the job in a folder, and what to note about it.
-async fn kept_in(folder: &Target, access: &AwsAccess) -> Result<(JobState, Option<&'static str>), Failure> {
+async fn state_in_folder(
+    folder: &Target,
+    access: &AwsAccess,
+) -> Result<(JobState, Option<&'static str>), Failure> {
     let looking = async {
         let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
-        let told = history::newest(&store).await.filter(|state| state.plan.is_some());
-        if told.as_ref().is_some_and(|state| state.completed.is_some()) {
-            return Ok(told.map(|state| (state, None)));
+        let recorded = history::newest(&store).await.filter(|state| state.plan.is_some());
+        if recorded.as_ref().is_some_and(|state| state.completed.is_some()) {
+            return Ok(recorded.map(|state| (state, None)));
         }
         let export = match FolderContents::of(&store).await {
             Ok(FolderContents::Complete(complete)) => complete.export,
@@ -72,8 +75,8 @@ async fn kept_in(folder: &Target, access: &AwsAccess) -> Result<(JobState, Optio
             _ => None,
         };
         let completed =
-            export.and_then(|export| unfinished::completed(told.clone(), &export, &folder.to_string()));
-        Ok(completed.map(|(state, note)| (state, Some(note))).or(told.map(|state| (state, None))))
+            export.and_then(|export| unfinished::completed(recorded.clone(), &export, &folder.to_string()));
+        Ok(completed.map(|(state, note)| (state, Some(note))).or(recorded.map(|state| (state, None))))
     };
     let none = || {
         Failure::refused(format!(
@@ -92,7 +95,7 @@ fn next_line(lines: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
 
 /// The state of the last job in a file of events, or in a copy of a status or history. Lines that are neither are
 /// skipped: a crash can leave half a line.
-fn told_in(file: &Path) -> Result<JobState, Failure> {
+fn state_in_file(file: &Path) -> Result<JobState, Failure> {
     let refused = |why: &str| Failure::refused(format!("{}: {why}", file.display()));
     let advised = |why: &str| refused(&format!("{why}: {WHAT_TO_GIVE}"));
     let unreadable = |error: io::Error| match error.kind() {

@@ -145,12 +145,12 @@ pub(crate) async fn status(
     stop: &CancellationToken,
 ) -> Result<Status, Failure> {
     tokio::select! {
-        status = unless_silent(look(folder, access)) => status,
+        status = unless_silent(inspect(folder, access)) => status,
         () = stop.cancelled() => Err(Failure::stopped("stopped by a signal")),
     }
 }
 
-async fn look(folder: &Target, access: &AwsAccess) -> Result<Status, Failure> {
+async fn inspect(folder: &Target, access: &AwsAccess) -> Result<Status, Failure> {
     let store = Store::to_read(folder, access).await.map_err(|fault| Failure::refused(&fault))?;
     status_of(folder, &store).await
 }
@@ -162,7 +162,7 @@ async fn look(folder: &Target, access: &AwsAccess) -> Result<Status, Failure> {
 pub(crate) async fn status_of(folder: &Target, store: &Store) -> Result<Status, Failure> {
     let state = match FolderContents::of(store).await? {
         FolderContents::Empty => FolderState::Empty,
-        FolderContents::Foreign(names, has_more) => match completeness::look_at_native(store).await? {
+        FolderContents::Foreign(names, has_more) => match completeness::inspect_native(store).await? {
             Some(whole) => whole.into(),
             None => FolderState::Foreign { names: foreign_text(&names, has_more) },
         },

@@ -151,10 +151,11 @@ async fn find(
     let stop = &Stop::new(stop, None);
     // That of a verification with a state has the id of its job.
     if request.state.is_none() {
-        tell_plan(request, progress);
+        publish_plan(request, progress);
     }
     // Boxed, here and below, because these futures are large.
-    let (clients, found, state) = Box::pin(unless_stopped(stop, unless_silent(look(request)))).await?;
+    let (clients, found, state) =
+        Box::pin(unless_stopped(stop, unless_silent(inspect_folder(request)))).await?;
     let Found { table, backup, store, folder, rules, files, defects, notes } = found;
     let mut verified = Verified {
         table,
@@ -180,7 +181,7 @@ async fn find(
         }
     } else if state.is_some() {
         // Results of an earlier run are kept, in case that what is damaged can be restored.
-        tell_plan(request, progress);
+        publish_plan(request, progress);
     }
     verified.notes.extend(kept.as_ref().and_then(Resumable::note));
     let earlier = kept.as_ref().map(Resumable::earlier).unwrap_or_default();
@@ -189,9 +190,9 @@ async fn find(
 }
 
 /// Tells what is planned of a verification that has no state, or needs none.
-fn tell_plan(request: &VerifyRequest, progress: &Progress) {
+fn publish_plan(request: &VerifyRequest, progress: &Progress) {
     let plan = Plan { folder: Some(request.folder.to_string()), ..plan_of(Command::Verify) };
-    progress.stream().tell(Event::Plan(Box::new(plan)));
+    progress.stream().publish(Event::Plan(Box::new(plan)));
 }
 
 /// Waits for work that needs no end of its own.
@@ -221,12 +222,14 @@ struct Found {
     notes: Vec<String>,
 }
 
-async fn look(request: &VerifyRequest) -> Result<(Option<Clients>, Found, Option<StateFolder>), Failure> {
+async fn inspect_folder(
+    request: &VerifyRequest,
+) -> Result<(Option<Clients>, Found, Option<StateFolder>), Failure> {
     let target = &request.folder;
     let opened = Store::to_read_with(target, &request.aws).await;
     let (store, clients) = opened.map_err(|fault| Failure::refused(&fault))?;
     let found = match inspect(target, clients.as_ref()).await? {
-        Inspection::Tablehaul(export_json) => tablehaul::look(target, store, &export_json).await?,
+        Inspection::Tablehaul(export_json) => tablehaul::inspect_folder(target, store, &export_json).await?,
         Inspection::Foreign(inspected) => {
             let is_own = inspected.kind != Kind::SingleFile && {
                 let history = store.find(layout::HISTORY).await;
@@ -235,7 +238,7 @@ async fn look(request: &VerifyRequest) -> Result<(Option<Clients>, Found, Option
             foreign(*inspected, is_own)
         }
     };
-    let state = resume::look(request, clients.as_ref()).await?;
+    let state = resume::inspect_folder(request, clients.as_ref()).await?;
     Ok((clients, found, state))
 }
 
@@ -298,7 +301,7 @@ impl Job<'_> {
             // Also with a state folder, if there are no files.
             (None, state) => {
                 if state.is_some() {
-                    tell_plan(self.request, self.progress);
+                    publish_plan(self.request, self.progress);
                 }
                 Ok((self.check_here(known).await?, None))
             }
@@ -322,7 +325,7 @@ impl Job<'_> {
         let text = [Some(plan.text(files)), resume::plan_line(&state)];
         let text = text.into_iter().flatten().collect::<Vec<_>>().join("\n");
         let job = resume::job(&state, &begin);
-        progress.stream().tell(Event::Plan(Box::new(plan.told(&begin, &job, files, text.clone()))));
+        progress.stream().publish(Event::Plan(Box::new(plan.event(&begin, &job, files, text.clone()))));
         let mut resumable = Resumable::open(state, begin, plan.workers(), progress, stop).await?;
         progress.plan(&text);
         if resumable.is_done() {
@@ -348,9 +351,9 @@ impl Job<'_> {
             let found = tokio::select! {
                 found = in_process::verify(store, expected, files, &tally, threads) => found,
                 never = tally.show() => match never {},
-                never = tally.tell(table, stream) => match never {},
+                never = tally.publish(table, stream) => match never {},
             };
-            tally.tell_last(table, stream);
+            tally.publish_last(table, stream);
             found.map_err(|fault| Failure::failed(&fault))
         };
         unless_stopped(stop, checking).await

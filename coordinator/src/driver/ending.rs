@@ -18,7 +18,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         stop: &Stop,
     ) -> (Schedule<W>, Result<(), Failure>) {
         logging::ended(self.started.elapsed(), outcome.is_ok());
-        self.tell_status(true);
+        self.publish_status(true);
         let used = self.used(&self.schedule.stats());
         let Driver { fleet, journal, .. } = self.driver;
         let mut outcome = outcome;
@@ -44,7 +44,7 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
                 }
                 // The upload was opened too late for its worker, and must still be aborted.
                 Some(Ok(CallResult::Performed(Ok(Some(event))))) => {
-                    drop(self.schedule.work_mut().happened(event));
+                    drop(self.schedule.work_mut().handle(event));
                 }
                 Some(_) => {}
             }

@@ -26,12 +26,12 @@ pub(super) struct ReportedProgress {
 
 impl<W: Work, H: Effects<W>> Running<'_, W, H> {
     /// Publishes the status, if it is time or the pass `has_ended`.
-    pub(super) fn tell_status(&mut self, has_ended: bool) {
+    pub(super) fn publish_status(&mut self, has_ended: bool) {
         let elapsed = self.started.elapsed();
-        if !has_ended && elapsed < self.told.status_at {
+        if !has_ended && elapsed < self.reported.status_at {
             return;
         }
-        self.told.status_at = elapsed + STATUS_EVERY;
+        self.reported.status_at = elapsed + STATUS_EVERY;
         let mut status = self.schedule.status(elapsed, &self.driver.pass);
         for worker in &mut status.workers.shown {
             if let Some((host, place)) = self.driver.fleet.place(WorkerId(worker.worker)) {
@@ -40,19 +40,19 @@ impl<W: Work, H: Effects<W>> Running<'_, W, H> {
         }
         let throttles = status.throttles;
         self.driver.stream.status(status);
-        let requests = throttles.saturating_sub(self.told.throttles);
-        if requests > 0 && (has_ended || elapsed >= self.told.throttled_at) {
-            self.told.throttled_at = elapsed + THROTTLED_EVERY;
-            self.told.throttles = throttles;
-            self.driver.stream.tell(Event::Throttled(Throttled { requests, throttles }));
+        let requests = throttles.saturating_sub(self.reported.throttles);
+        if requests > 0 && (has_ended || elapsed >= self.reported.throttled_at) {
+            self.reported.throttled_at = elapsed + THROTTLED_EVERY;
+            self.reported.throttles = throttles;
+            self.driver.stream.publish(Event::Throttled(Throttled { requests, throttles }));
         }
     }
 
     /// Tells that the budget has changed, if it has.
-    pub(super) fn tell_changed(&self, before: Rate) {
+    pub(super) fn publish_budget_change(&self, before: Rate) {
         let after = self.schedule.rate();
         if after != before {
-            self.driver.stream.tell(Event::CapacityChanged(CapacityChanged {
+            self.driver.stream.publish(Event::CapacityChanged(CapacityChanged {
                 from_units_per_second: rounded(before.as_f64()),
                 to_units_per_second: rounded(after.as_f64()),
             }));

@@ -5,14 +5,14 @@
 //!   → Whole: complete, or damaged and what is wrong
 //! ```
 
-mod look;
+mod inspect;
 
 use std::collections::HashMap;
 
 use job::export_json::ExportJson;
 
 use crate::{output::display::count, store::Entry};
-pub(crate) use look::{look, look_at_native, published_by};
+pub(crate) use inspect::{inspect, inspect_native, published_by};
 
 /// The most missing or wrong files that are named.
 const MOST_NAMED_FILES: usize = 100;
@@ -64,12 +64,12 @@ pub(crate) struct Damaged {
 impl Damaged {
     /// What is wrong, in one line. Only the first defects if there are many.
     pub(crate) fn sentence(&self) -> String {
-        let told = &self.defects[..self.defects.len().min(MOST_DEFECTS_IN_LINE)];
-        let more = match self.defects.len() - told.len() {
+        let first = &self.defects[..self.defects.len().min(MOST_DEFECTS_IN_LINE)];
+        let more = match self.defects.len() - first.len() {
             0 => String::new(),
             more => format!("; and {more} more"),
         };
-        format!("{}, which is damaged: {}{more}", self.text, told.join("; "))
+        format!("{}, which is damaged: {}{more}", self.text, first.join("; "))
     }
 }
 

@@ -77,14 +77,14 @@ impl FolderContents {
             Ok(None) => {}
             Ok(Some(journaled)) => {
                 if is_published(store, &journaled).await? {
-                    return completeness::look(store).await.map(Self::from);
+                    return completeness::inspect(store).await.map(Self::from);
                 }
                 return Ok(Self::Unfinished(Box::new(journaled)));
             }
             // What a complete export needs no more can't spoil it.
             Err(unusable) => {
                 return match completeness::published_by(store).await? {
-                    Some(_) => Ok(completeness::look(store).await?.into()),
+                    Some(_) => Ok(completeness::inspect(store).await?.into()),
                     None => Err(unusable),
                 };
             }
@@ -115,12 +115,12 @@ impl From<Whole> for FolderContents {
 /// What a folder is that has a mark of a complete export, whatever journal it holds. `None` if it has none.
 ///
 /// # Errors
-/// See [`completeness::look`].
+/// See [`completeness::inspect`].
 pub(crate) async fn marked(store: &Store) -> Result<Option<Whole>, Failure> {
     let refused = |fault: Fault| Failure::refused(&fault);
     for mark in [layout::SUCCESS, layout::MANIFEST, layout::EXPORT_JSON] {
         if Policy::Brief.retry(|| store.look_up(mark)).await.map_err(refused)?.is_some() {
-            return completeness::look(store).await.map(Some);
+            return completeness::inspect(store).await.map(Some);
         }
     }
     Ok(None)

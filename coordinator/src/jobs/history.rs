@@ -80,13 +80,13 @@ pub(crate) async fn write(folder: &Store, job: &JobId, progress: &Progress, limi
         put(folder, layout::HISTORY, history, job).await?;
         put_report(folder, job, &state).await
     };
-    told(folder, progress, tokio::time::timeout(limit, writing).await);
+    note_failure(folder, progress, tokio::time::timeout(limit, writing).await);
 }
 
 /// Writes the report of a job that is not complete. Its status holds what the report is drawn from.
 pub(crate) async fn write_report(folder: &Store, job: &JobId, progress: &Progress, limit: Duration) {
     let state = progress.stream().state();
-    told(folder, progress, tokio::time::timeout(limit, put_report(folder, job, &state)).await);
+    note_failure(folder, progress, tokio::time::timeout(limit, put_report(folder, job, &state)).await);
 }
 
 async fn put_report(folder: &Store, job: &JobId, state: &JobState) -> Result<(), Fault> {
@@ -98,7 +98,7 @@ async fn put_report(folder: &Store, job: &JobId, state: &JobState) -> Result<(),
 }
 
 /// What became of the report.
-fn told(
+fn note_failure(
     folder: &Store,
     progress: &Progress,
     written: Result<Result<(), Fault>, tokio::time::error::Elapsed>,

@@ -184,7 +184,7 @@ pub(crate) async fn acquire(
             let facts = vec![Fact::Run(run.clone())];
             let journal = Journal::acquire(store, Some(&journaled), facts, run).await?;
             history::follow(journal.folder(), journaled.state.job(), progress).await;
-            tell_resumed(&journaled, progress);
+            publish_resumed(&journaled, progress);
             let Journaled { state, run, committed_at, .. } = *journaled;
             Ok(OpenedJob { journal, state, earlier: Some(EarlierRuns { run, committed_at }) })
         }
@@ -192,17 +192,17 @@ pub(crate) async fn acquire(
 }
 
 /// Tells what earlier runs have done, and whose job this process has taken over if the last one did not end in order.
-fn tell_resumed(journaled: &Journaled, progress: &Progress) {
+fn publish_resumed(journaled: &Journaled, progress: &Progress) {
     let Journaled { state, last, totals, stopped, .. } = journaled;
     if stopped.is_none() {
-        progress.stream().tell(Event::Takeover(Takeover {
+        progress.stream().publish(Event::Takeover(Takeover {
             host: last.host.clone(),
             process_id: last.pid,
             last_word_at: last.at.clone(),
         }));
     }
     let (tasks_done, tasks) = state.tasks();
-    progress.stream().tell(Event::Resumed(Resumed {
+    progress.stream().publish(Event::Resumed(Resumed {
         started_at: state.started_at().to_owned(),
         items: state.items(),
         tasks_done: tasks_done as u64,

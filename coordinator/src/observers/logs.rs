@@ -29,7 +29,9 @@ pub(super) async fn write(folder: &Target, access: &AwsAccess, name: &str, mut o
     loop {
         let is_over = *over.borrow();
         let written = timeout(WRITE_LIMIT, logs.write()).await;
-        logs.tell(written.unwrap_or_else(|_| Err(Fault::new(FaultKind::Unreachable, "no answer in time"))));
+        logs.note_failure(
+            written.unwrap_or_else(|_| Err(Fault::new(FaultKind::Unreachable, "no answer in time"))),
+        );
         if is_over {
             return;
         }
@@ -108,7 +110,7 @@ impl Logs<'_> {
     }
 
     /// Tells the first failure. Later writes may succeed.
-    fn tell(&mut self, written: Result<(), Fault>) {
+    fn note_failure(&mut self, written: Result<(), Fault>) {
         if let Err(fault) = written
             && !std::mem::replace(&mut self.has_failed, true)
         {

@@ -66,7 +66,7 @@ pub(crate) struct Stream(Arc<Inner>);
 
 struct Inner {
     newest: watch::Sender<Status>,
-    told: Mutex<StreamState>,
+    state: Mutex<StreamState>,
 }
 
 #[derive(Default)]
@@ -74,7 +74,7 @@ struct StreamState {
     state: JobState,
     status_at: Option<Instant>,
     /// A status that is not among the events yet.
-    untold: Option<Status>,
+    unpublished: Option<Status>,
     rejected_at: Option<Instant>,
     /// Rejected lines that are not told yet.
     rejected: Option<Rejected>,
@@ -85,25 +85,25 @@ struct StreamState {
 impl Stream {
     /// A stream without events.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Inner { newest: watch::Sender::new(Status::default()), told: Mutex::default() }))
+        Self(Arc::new(Inner { newest: watch::Sender::new(Status::default()), state: Mutex::default() }))
     }
 
     /// Adds an event.
-    pub(crate) fn tell(&self, event: Event) {
-        let mut told = self.told();
+    pub(crate) fn publish(&self, event: Event) {
+        let mut state = self.locked();
         // What comes last must not come before a status of the job.
-        told.flush(event.is_last() || matches!(event, Event::Completed(_)));
-        told.add(event);
+        state.flush(event.is_last() || matches!(event, Event::Completed(_)));
+        state.add(event);
     }
 
     /// Adds an event to the job's state without publishing it: the command publishes it later, or as another event.
     pub(crate) fn note(&self, event: Event) {
-        self.told().state.apply(&super::events::stamped(event));
+        self.locked().state.apply(&super::events::stamped(event));
     }
 
     /// Prepends the state of earlier runs to the state of this one.
     pub(crate) fn follow(&self, earlier: &JobState) {
-        self.told().state.follow(earlier);
+        self.locked().state.follow(earlier);
     }
 
     /// Begins a pass.
@@ -111,22 +111,22 @@ impl Stream {
         let Pass { table, phase, expected_items, earlier_items } = pass.clone();
         let status = Status { table, phase, expected_items, earlier_items, ..Status::default() };
         self.0.newest.send_replace(status);
-        let mut told = self.told();
-        told.flush(true);
-        (told.status_at, told.rejected_lines) = (None, 0);
+        let mut state = self.locked();
+        state.flush(true);
+        (state.status_at, state.rejected_lines) = (None, 0);
     }
 
     /// Tells the last status of a pass that has ended.
     pub(crate) fn end(&self) {
-        self.told().flush(true);
+        self.locked().flush(true);
     }
 
     /// Publishes the status of the pass. It becomes an event if it is time, or when another event follows.
     pub(crate) fn status(&self, status: Status) {
         self.0.newest.send_replace(status.clone());
-        let mut told = self.told();
-        told.untold = Some(status);
-        told.flush(false);
+        let mut state = self.locked();
+        state.unpublished = Some(status);
+        state.flush(false);
     }
 
     /// Tells that all of the table is read and the files are being completed.
@@ -144,17 +144,17 @@ impl Stream {
             tasks: events::Tasks { done: all, running: 0, ..tasks },
             ..newest
         });
-        self.told().flush(true);
+        self.locked().flush(true);
     }
 
     /// Counts rejected lines of an object.
     pub(crate) fn rejected(&self, object: &Object, rejects: &[Reject]) {
         let Some(first) = rejects.first() else { return };
-        let mut told = self.told();
+        let mut state = self.locked();
         let number = rejects.len() as u64;
-        told.rejected_lines += number;
-        let all = told.rejected_lines;
-        let waiting = told.rejected.get_or_insert_with(|| Rejected {
+        state.rejected_lines += number;
+        let all = state.rejected_lines;
+        let waiting = state.rejected.get_or_insert_with(|| Rejected {
             lines: 0,
             rejected_lines: 0,
             object: object.to_string(),
@@ -163,7 +163,7 @@ impl Stream {
         });
         waiting.lines += number;
         waiting.rejected_lines = all;
-        told.flush(false);
+        state.flush(false);
     }
 
     /// The newest status of the present pass.
@@ -179,18 +179,18 @@ impl Stream {
 
     /// What the events add up to, with the newest status.
     pub(crate) fn state(&self) -> JobState {
-        let told = self.told();
-        let mut state = told.state.clone();
+        let locked = self.locked();
+        let mut state = locked.state.clone();
         TOOL.clone_into(&mut state.tool);
-        if let Some(untold) = &told.untold {
-            state.advance(&super::events::stamped(Event::Status(Box::new(untold.clone()))));
-            state.status = Some(Box::new(untold.clone()));
+        if let Some(unpublished) = &locked.unpublished {
+            state.advance(&super::events::stamped(Event::Status(Box::new(unpublished.clone()))));
+            state.status = Some(Box::new(unpublished.clone()));
         }
         state
     }
 
-    fn told(&self) -> MutexGuard<'_, StreamState> {
-        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, StreamState> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -210,9 +210,9 @@ impl StreamState {
                 self.add(Event::Rejected(rejected));
             }
         }
-        if self.untold.is_some() && is_due(self.status_at, STATUS_EVENT_EVERY) {
+        if self.unpublished.is_some() && is_due(self.status_at, STATUS_EVENT_EVERY) {
             self.status_at = Some(Instant::now());
-            if let Some(status) = mem::take(&mut self.untold) {
+            if let Some(status) = mem::take(&mut self.unpublished) {
                 self.add(Event::Status(Box::new(status)));
             }
         }

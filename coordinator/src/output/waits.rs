@@ -18,12 +18,12 @@ const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 const CHECK_WAITS_EVERY: Duration = Duration::from_secs(1);
 
 /// Reports waits for ever.
-pub(crate) async fn tell(tell: impl Fn(String)) -> Infallible {
-    let mut told = ReportedWait::default();
+pub(crate) async fn report(print: impl Fn(String)) -> Infallible {
+    let mut reported = ReportedWait::default();
     loop {
         tokio::time::sleep(CHECK_WAITS_EVERY).await;
-        if let Some(line) = told.line(waits::longest(), waits::repeating()) {
-            tell(line);
+        if let Some(line) = reported.line(waits::longest(), waits::repeating()) {
+            print(line);
         }
     }
 }
@@ -103,12 +103,12 @@ mod tests {
     #[test]
     fn a_wait_is_told_of_after_five_seconds_and_then_ever_more_seldom() {
         let (mut told, since) = (ReportedWait::default(), Instant::now());
-        assert_eq!(told.line(None, None), None);
-        let is_told = |seconds: &u64| told.line(Some(wait("x", since, *seconds)), None).is_some();
+        assert_eq!(reported.line(None, None), None);
+        let is_told = |seconds: &u64| reported.line(Some(wait("x", since, *seconds)), None).is_some();
         assert_eq!((0..100).filter(is_told).collect::<Vec<_>>(), [5, 10, 20, 40, 80]);
         let another = since + Duration::from_secs(200);
-        assert_eq!(told.line(Some(wait("x", another, 4)), None), None);
-        let line = told.line(Some(wait("x", another, 6)), None).unwrap();
+        assert_eq!(reported.line(Some(wait("x", another, 4)), None), None);
+        let line = reported.line(Some(wait("x", another, 6)), None).unwrap();
         assert_eq!(line, "waiting for an answer from x, 6 s");
     }
 
@@ -118,13 +118,15 @@ mod tests {
         let told_at = |seconds: &u64| {
             // Each try waits for an answer, a few seconds at most.
             let try_since = since + Duration::from_secs(seconds / 3 * 3);
-            told.line(Some(wait("x", try_since, seconds % 3)), Some(wait("torn", since, *seconds))).is_some()
+            reported
+                .line(Some(wait("x", try_since, seconds % 3)), Some(wait("torn", since, *seconds)))
+                .is_some()
         };
         assert_eq!((0..60).filter(told_at).collect::<Vec<_>>(), [5, 10, 20, 40]);
         let (older, newer) = (since + Duration::from_secs(100), since + Duration::from_secs(101));
-        let line = told.line(Some(wait("x", newer, 5)), Some(wait("torn", older, 6))).unwrap();
+        let line = reported.line(Some(wait("x", newer, 5)), Some(wait("torn", older, 6))).unwrap();
         assert_eq!(line, "trying again after 6 s: torn");
-        let line = told.line(Some(wait("hung", older, 12)), Some(wait("torn", newer, 11))).unwrap();
+        let line = reported.line(Some(wait("hung", older, 12)), Some(wait("torn", newer, 11))).unwrap();
         assert_eq!(line, "waiting for an answer from hung, 12 s");
     }
 }

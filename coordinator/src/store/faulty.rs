@@ -291,9 +291,9 @@ impl Storage for Faulty {
         self.faults.call("check_hidden", self.inner.check_hidden(files)).await
     }
 
-    async fn tidy(&self) {
+    async fn remove_empty_folders(&self) {
         let tidied = async {
-            self.inner.tidy().await;
+            self.inner.remove_empty_folders().await;
             Ok(())
         };
         let _ = self.faults.call("tidy", tidied).await;

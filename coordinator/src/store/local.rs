@@ -313,7 +313,7 @@ impl Directory {
         }
     }
 
-    pub(super) fn tidy(&self) {
+    pub(super) fn remove_empty_folders(&self) {
         // This removes only empty directories. A folder that was there before this process stays: its owner may have
         // made it for the backup.
         let _ = fs::remove_dir(self.path.join(layout::JOURNAL));

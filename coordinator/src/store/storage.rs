@@ -129,7 +129,7 @@ pub(crate) trait Storage: Debug + Send + Sync {
 
     /// Removes the folders that a job created, if they are empty: the folder itself only if this process created it.
     /// What can't be removed stays.
-    async fn tidy(&self);
+    async fn remove_empty_folders(&self);
 
     /// Locks the folder for this process. Returns [`Lock::None`] if the storage has no locks.
     async fn lock(&self) -> Result<Lock, Fault>;

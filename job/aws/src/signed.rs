@@ -176,8 +176,8 @@ impl Service {
             .time(SystemTime::now())
             .settings(SigningSettings::default())
             .build()?;
-        let told = headers.iter().map(|(name, value)| (*name, value.as_str()));
-        let signable = SignableRequest::new("POST", &url, told, SignableBody::Bytes(body.as_bytes()));
+        let signed = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let signable = SignableRequest::new("POST", &url, signed, SignableBody::Bytes(body.as_bytes()));
         let (instructions, _) = sign(signable?, &parameters.into())?.into_parts();
         let own = headers.iter().map(|(name, value)| (*name, value.as_str()));
         let request = request(&url, own.chain(instructions.headers()), body)?;

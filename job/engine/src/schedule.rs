@@ -106,7 +106,7 @@ impl<W: Work> Schedule<W> {
                 self.over = true;
                 actions.push(Action::Fail(why));
             }
-            Event::Work(event) => actions.extend(self.work.happened(event)),
+            Event::Work(event) => actions.extend(self.work.handle(event)),
             Event::Limits(limits) => {
                 self.pace.set_limits(limits);
                 self.budget.set_rate(now, self.pace.rate());

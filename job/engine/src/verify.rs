@@ -112,7 +112,7 @@ impl Work for VerifyWork {
         }
     }
 
-    fn happened(&mut self, event: Infallible) -> Vec<Action<Infallible>> {
+    fn handle(&mut self, event: Infallible) -> Vec<Action<Infallible>> {
         match event {}
     }
 

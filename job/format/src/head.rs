@@ -89,7 +89,7 @@ pub enum BadHead {
 ///
 /// # Errors
 /// Fails with a [`HeadError`]; with [`HeadError::NeedMore`] only if not `is_all`.
-pub fn look(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> Result<Head, HeadError> {
+pub fn detect(stored: &[u8], is_all: bool, suits: impl Fn(&FirstLine) -> bool) -> Result<Head, HeadError> {
     let codec = codec::detect(stored)
         .map_err(|unknown| shape::of_bytes(stored).map_or(BadHead::Codec(unknown), BadHead::Bytes))?;
     if shape::is_utf16(stored) {

@@ -71,7 +71,7 @@ impl Checker {
         self.advance.to = end;
         self.advance.done = true;
         self.report.answered(self.items, self.line_bytes);
-        self.tell();
+        self.report();
     }
 
     fn count(&mut self, bytes: u64) {
@@ -84,7 +84,7 @@ impl Checker {
             self.told_at = Instant::now();
             self.report.answered(mem::take(&mut self.items), mem::take(&mut self.line_bytes));
             if self.held.is_empty() && (self.advance.rejects.is_empty() || !self.holds_rejects) {
-                self.tell();
+                self.report();
             }
         }
     }
@@ -96,7 +96,7 @@ impl Checker {
         self.rejects_bytes = 0;
     }
 
-    fn tell(&mut self) {
+    fn report(&mut self) {
         if self.advance.done || self.advance.to > self.advance.from {
             self.close();
         }
@@ -136,7 +136,7 @@ impl Sink for Checker {
         if self.rejects_bytes > 0 && self.rejects_bytes + bytes > MAX_ADVANCE_BYTES {
             self.close();
             if !self.holds_rejects || self.held.len() > MAX_HELD {
-                self.tell();
+                self.report();
             }
         }
         self.rejects_bytes += bytes;

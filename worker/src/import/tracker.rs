@@ -76,15 +76,15 @@ impl Tracker {
     }
 
     /// Reports advances to the coordinator; never ends by itself.
-    pub(crate) async fn tell(&self, report: &Report) {
+    pub(crate) async fn report(&self, report: &Report) {
         loop {
             let _ = tokio::time::timeout(TELL_EVERY, self.urgent.notified()).await;
-            let told = self.lock().take();
-            if !told.is_empty() {
+            let ready = self.lock().take();
+            if !ready.is_empty() {
                 // The totals go first, so that they are never behind what is settled.
                 report.say(FromWorker::Heartbeat(report.stats())).await;
             }
-            for ReadyAdvance { advance, permits } in told {
+            for ReadyAdvance { advance, permits } in ready {
                 report.say(FromWorker::Advance(advance)).await;
                 drop(permits);
             }
@@ -100,11 +100,11 @@ impl TrackerState {
     }
 
     fn take(&mut self) -> Vec<ReadyAdvance<OwnedSemaphorePermit>> {
-        let told = self.ledger.take();
-        if told.iter().any(|told| told.advance.done) {
+        let ready = self.ledger.take();
+        if ready.iter().any(|ready| ready.advance.done) {
             self.windows.retain(|slot, _| self.ledger.is_open(*slot));
         }
-        told
+        ready
     }
 }
 

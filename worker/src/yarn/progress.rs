@@ -82,8 +82,8 @@ impl Totals {
     /// The totals as text.
     pub(crate) fn text(&self) -> String {
         // Only imports check items, and only those of some backups remove some.
-        let told = |&(name, count): &(&str, u64)| !matches!(name, "checked" | "removed") || count > 0;
-        let counted = self.counted().into_iter().filter(told);
+        let is_shown = |&(name, count): &(&str, u64)| !matches!(name, "checked" | "removed") || count > 0;
+        let counted = self.counted().into_iter().filter(is_shown);
         let counted: Vec<String> =
             counted.map(|(name, count)| format!("{} {name}", grouped(count))).collect();
         counted.join(", ")
@@ -93,20 +93,20 @@ impl Totals {
 /// The counters as reported to Hadoop.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    told: Totals,
+    reported: Totals,
 }
 
 impl Counters {
     /// The lines that raise the counters to `totals`, each with its line feed.
     pub(crate) fn lines(&mut self, totals: Totals) -> String {
         let mut lines = String::new();
-        for ((name, count), (_, told)) in totals.counted().into_iter().zip(self.told.counted()) {
-            if count > told {
+        for ((name, count), (_, reported)) in totals.counted().into_iter().zip(self.reported.counted()) {
+            if count > reported {
                 // Writing to a string cannot fail.
-                let _ = writeln!(lines, "reporter:counter:{GROUP},{name},{}", count - told);
+                let _ = writeln!(lines, "reporter:counter:{GROUP},{name},{}", count - reported);
             }
         }
-        self.told = totals;
+        self.reported = totals;
         lines
     }
 }

@@ -21,7 +21,7 @@ const PATIENCE: u32 = 3;
 
 /// What the next look is at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Look {
+enum NextCall {
     #[default]
     Cluster,
     Steps,
@@ -31,7 +31,7 @@ enum Look {
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is known on its own")]
 pub(super) struct Watch {
-    look: Look,
+    next_call: NextCall,
     since: Duration,
     /// Whether somebody else launched the cluster.
     pub(super) is_found: bool,
@@ -46,7 +46,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn looks_at_steps(&mut self) {
-        self.look = Look::Steps;
+        self.next_call = NextCall::Steps;
     }
 }
 
@@ -57,17 +57,17 @@ impl Launch {
         self.watch.since = now;
         // What a cluster of somebody else does is found out first. Of a guest only steps matter.
         let steps_first = self.watch.is_found || self.is_guest();
-        self.watch.look = if steps_first { Look::Steps } else { Look::Cluster };
+        self.watch.next_call = if steps_first { NextCall::Steps } else { NextCall::Cluster };
         self.due = if self.watch.is_found { now } else { now + self.pace.pause() };
         if self.wish.detach {
             self.end(Outcome::Detached);
         }
     }
 
-    pub(super) fn look(&self) -> Call {
-        match self.watch.look {
-            Look::Cluster => Call::Describe(self.id()),
-            Look::Steps => Call::ListSteps(self.id()),
+    pub(super) fn next_watching_call(&self) -> Call {
+        match self.watch.next_call {
+            NextCall::Cluster => Call::Describe(self.id()),
+            NextCall::Steps => Call::ListSteps(self.id()),
         }
     }
 
@@ -98,7 +98,7 @@ impl Launch {
         if state.is_coming_up() {
             self.saw_start(now);
         } else {
-            self.watch.look = Look::Steps;
+            self.watch.next_call = NextCall::Steps;
             self.due = now;
             self.expect_end(now);
         }
@@ -116,8 +116,8 @@ impl Launch {
         if due > self.watch.told_of_start {
             self.watch.told_of_start = due;
             let state = self.state().map(ToString::to_string).unwrap_or_default();
-            let told = causes::stalled(&state, age.as_secs() / 60);
-            self.notes.extend(told.map(|cause| cause.line));
+            let cause = causes::stalled(&state, age.as_secs() / 60);
+            self.notes.extend(cause.map(|cause| cause.line));
         }
     }
 
@@ -142,7 +142,7 @@ impl Launch {
         let is_over = self.state().is_some_and(ClusterState::is_ending);
         let are_done =
             self.steps.len() >= self.wish.steps.len() && self.steps.iter().all(|step| step.state.is_over());
-        self.watch.look = Look::Cluster;
+        self.watch.next_call = NextCall::Cluster;
         if is_over {
             self.watch.looked_at_last_steps = true;
             self.due = now + self.pace.soon();
@@ -172,7 +172,7 @@ impl Launch {
         if !self.watch.looked_at_last_steps || state.is_over() {
             // Steps are looked at once more, because they end with their cluster.
             self.watch.looked_at_last_steps = false;
-            self.watch.look = Look::Steps;
+            self.watch.next_call = NextCall::Steps;
             self.due = now;
         } else {
             self.due = now + self.pace.soon();

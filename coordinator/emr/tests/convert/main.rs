@@ -56,7 +56,7 @@ fn definitions_of_both_generations_and_of_users_are_converted() {
         for (form, options) in forms() {
             let converted = convert(&definition(name), &options).unwrap();
             expect(&format!("{name}.{form}.json"), &converted.text);
-            expect(&format!("{name}.{form}.txt"), &format!("{}\n", converted.told()));
+            expect(&format!("{name}.{form}.txt"), &format!("{}\n", converted.summary()));
         }
     }
 }
@@ -157,7 +157,7 @@ fn a_bootstrap_action_that_is_there_is_not_added_again() {
     let old = lines(&definition("export-2")).0;
     let again = convert(&once.text.replace(&step, &old), &with_bootstrap_action()).unwrap();
     assert_eq!(lines(&again.text), (step, action));
-    assert_eq!(again.changes.len(), 1, "{}", again.told());
+    assert_eq!(again.changes.len(), 1, "{}", again.summary());
 }
 
 #[test]
@@ -165,12 +165,16 @@ fn an_import_without_a_folder_for_logs_is_converted_and_noted() {
     let text = definition("import-2").replace("\"pipelineLogUri\"", "\"x\"");
     let converted = convert(&text, &step_alone()).unwrap();
     assert!(!lines(&converted.text).0.contains("tablehaul.state"));
-    assert!(converted.told().contains("TableLoadActivity has no pipelineLogUri"), "{}", converted.told());
+    assert!(
+        converted.summary().contains("TableLoadActivity has no pipelineLogUri"),
+        "{}",
+        converted.summary()
+    );
 }
 
 #[test]
 fn lines_for_people_hold_nothing_that_controls_a_terminal() {
     let text = definition("export-2").replace("#{input.tableName}", "a\\u001b[2J\\nb");
-    let told = convert(&text, &step_alone()).unwrap().told();
+    let told = convert(&text, &step_alone()).unwrap().summary();
     assert!(told.contains("a\\u{1b}[2J\\nb") && !told.contains('\u{1b}'), "{told}");
 }

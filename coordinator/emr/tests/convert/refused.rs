@@ -15,7 +15,7 @@ fn changed(old: &str, new: &str) -> String {
 fn refusal(text: &str, options: &Options) -> String {
     match convert(text, options) {
         Err(refusal) => refusal.to_string(),
-        Ok(converted) => panic!("converted: {:.2000}", converted.told()),
+        Ok(converted) => panic!("converted: {:.2000}", converted.summary()),
     }
 }
 

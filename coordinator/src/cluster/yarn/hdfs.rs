@@ -104,8 +104,8 @@ impl Hdfs {
     async fn create_at(&self, name_node: &str, path: &str, bytes: Bytes) -> Result<(), HttpError> {
         let url = self.at(name_node, path, "CREATE", "&overwrite=false");
         // The NameNode only names the DataNode that takes the bytes (WebHDFS REST API, "Create and Write to a File").
-        let told = self.client.ask(Method::PUT, &url, None).await?;
-        let Some(data_node) = told.location else {
+        let reply = self.client.ask(Method::PUT, &url, None).await?;
+        let Some(data_node) = reply.location else {
             let why = "it names no DataNode".to_owned();
             return Err(HttpError::Malformed { url, why });
         };

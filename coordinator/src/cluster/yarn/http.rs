@@ -236,11 +236,11 @@ fn judge(url: &str, response: &Response<Bytes>) -> Result<Reply, HttpError> {
     if header(WWW_AUTHENTICATE.as_str()).is_some_and(|how| how.starts_with("Negotiate")) {
         return Err(HttpError::Kerberos(bare(url)));
     }
-    let told = serde_json::from_slice::<ExceptionReply>(body).map(|told| told.remote).unwrap_or_default();
+    let reply = serde_json::from_slice::<ExceptionReply>(body).map(|reply| reply.remote).unwrap_or_default();
     let reason = status.canonical_reason().unwrap_or("no reason");
-    let message = told.message.lines().next().filter(|line| !line.is_empty()).unwrap_or(reason);
+    let message = reply.message.lines().next().filter(|line| !line.is_empty()).unwrap_or(reason);
     let message = message.trim_start_matches("java.lang.Exception: ").to_owned();
-    Err(HttpError::Status { url: bare(url), status, exception: told.exception, message })
+    Err(HttpError::Status { url: bare(url), status, exception: reply.exception, message })
 }
 
 /// The form in which Hadoop's REST APIs report an exception.

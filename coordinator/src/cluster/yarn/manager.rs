@@ -73,7 +73,7 @@ impl Manager {
                 match self.client.get::<ClusterInfoReply>(&self.at(url, "/ws/v1/cluster/info", "")).await {
                     Ok(about) if about.info.is_active() => {
                         *self.active.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.clone());
-                        return Ok(about.info.told_by(url));
+                        return Ok(about.info.with_url(url));
                     }
                     Ok(_) => HttpError::Standby(url.clone()),
                     Err(error) => error,
@@ -220,7 +220,7 @@ impl ClusterInfo {
         self.ha_state.as_deref().is_none_or(|state| state == "ACTIVE")
     }
 
-    fn told_by(self, url: &str) -> Info {
+    fn with_url(self, url: &str) -> Info {
         let is_active = self.is_active();
         Info { url: url.to_owned(), version: self.hadoop_version, state: self.state, is_active }
     }

@@ -55,7 +55,7 @@ pub(super) struct Watch {
 }
 
 /// Waits until it is known how the job is to end.
-async fn told(end: &mut signal::Receiver<Option<Shutdown>>) -> Shutdown {
+async fn ending_asked(end: &mut signal::Receiver<Option<Shutdown>>) -> Shutdown {
     match end.wait_for(Option::is_some).await {
         Ok(ending) => ending.unwrap_or(Shutdown::Kill),
         Err(_) => Shutdown::Kill,
@@ -70,7 +70,7 @@ struct ApplicationProgress {
     /// `None` once the job has been submitted.
     secret: Option<Secret>,
     /// Messages that the user has seen already.
-    told: BTreeSet<String>,
+    reported: BTreeSet<String>,
     /// Why the last failed attempt failed, if known.
     failure: Option<String>,
     since: Instant,
@@ -99,7 +99,7 @@ impl Watch {
             output: ClientOutput::default(),
             id: None,
             secret: Some(secret),
-            told: BTreeSet::new(),
+            reported: BTreeSet::new(),
             failure: None,
             since: now,
             looked_at: now,
@@ -115,7 +115,7 @@ impl Watch {
             tokio::select! {
                 // Lines are read first, so that the command's last lines are seen before its exit.
                 biased;
-                ending = told(&mut end) => break Err(ending),
+                ending = ending_asked(&mut end) => break Err(ending),
                 Some(line) = lines.recv() => if let Some(why) = self.hear(&line, &mut seen) {
                     break Ok(why);
                 },
@@ -131,7 +131,7 @@ impl Watch {
                     }
                 }
                 // The limit keeps a ResourceManager that does not answer from delaying the end of the job.
-                _ = tick.tick() => if let Ok(Some(why)) = timeout(MANAGER_CALL_LIMIT, self.look(&mut seen)).await {
+                _ = tick.tick() => if let Ok(Some(why)) = timeout(MANAGER_CALL_LIMIT, self.check(&mut seen)).await {
                     break Ok(why);
                 },
             }
@@ -139,7 +139,7 @@ impl Watch {
         let ending = match over {
             Ok(why) => {
                 let _ = events.send(ClusterEvent::ClusterEnded(why)).await;
-                told(&mut end).await
+                ending_asked(&mut end).await
             }
             Err(ending) => ending,
         };
@@ -171,12 +171,12 @@ impl Watch {
                 (self.note)(format!("yarn        {id}, tag {}", self.tag));
                 seen.id = Some(id);
             }
-            Event::Waiting(what) if seen.told.insert("waiting".to_owned()) => (self.note)(what),
+            Event::Waiting(what) if seen.reported.insert("waiting".to_owned()) => (self.note)(what),
             Event::AttemptFailed { attempt, text } => {
                 let cause = Cause::read(&text);
                 let why = self.about(&cause);
                 info!(attempt, why, "attempt failed");
-                if seen.told.insert(why.clone()) {
+                if seen.reported.insert(why.clone()) {
                     (self.note)(format!("{attempt} failed: {why}"));
                 }
                 seen.failure = Some(why.clone());
@@ -188,7 +188,7 @@ impl Watch {
     }
 
     /// Checks the application. Returns the reason if no further worker will run.
-    async fn look(&self, seen: &mut ApplicationProgress) -> Option<String> {
+    async fn check(&self, seen: &mut ApplicationProgress) -> Option<String> {
         let now = Instant::now();
         if !self.site.is_open() || now.duration_since(seen.looked_at) < CHECK_APPLICATION_EVERY {
             return None;

@@ -203,9 +203,9 @@ fn costs(request: &LaunchRequest, time: Option<Duration>, dollars: Option<f64>) 
     match time {
         Some(time) => {
             let hours = f64::from(nodes) * (START + time).as_secs_f64() / 3600.0;
-            let told = if hours < 10.0 { format!("{hours:.1}") } else { format!("{hours:.0}") };
+            let text = if hours < 10.0 { format!("{hours:.1}") } else { format!("{hours:.0}") };
             format!(
-                "hours       about {told} instance hours of EC2 and EMR: {nodes} × ({start} to start + {}){kept}{}",
+                "hours       about {text} instance hours of EC2 and EMR: {nodes} × ({start} to start + {}){kept}{}",
                 display::duration(time),
                 priced(hours, "")
             )

@@ -79,7 +79,7 @@ impl Shown {
     }
 
     /// Shows where the launch is now.
-    pub(super) fn look(&mut self, launch: &Launch) {
+    pub(super) fn show(&mut self, launch: &Launch) {
         let running = launch.steps().iter().position(|step| step.state == StepState::Running);
         self.current.store(running.unwrap_or(usize::MAX), Ordering::SeqCst);
         if self.is_quiet || launch.cluster().is_none() || launch.outcome().is_some() {

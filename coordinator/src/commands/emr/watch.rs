@@ -44,7 +44,7 @@ impl Watching<'_> {
             }
             heard = count;
             let next = launch.next(began.elapsed());
-            self.tell(launch);
+            self.print_notes(launch);
             match next {
                 Next::End => return Ok(None),
                 Next::Call(call) => {
@@ -64,11 +64,11 @@ impl Watching<'_> {
                 }
                 Next::Wait(until) => self.wait(launch, &mut shown, (began, until)).await,
             }
-            shown.look(launch);
+            shown.show(launch);
         }
     }
 
-    fn tell(&self, launch: &mut Launch) {
+    fn print_notes(&self, launch: &mut Launch) {
         for note in launch.take_notes() {
             if !self.request.quiet {
                 stderr::line(&note);

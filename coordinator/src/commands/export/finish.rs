@@ -91,7 +91,7 @@ impl Finish<'_> {
         let read_for = Duration::from_millis(totals.elapsed_ms);
         let times = Times { read: read_for, total: read_for.max(self.started.elapsed()) };
         let report = Report::new(&export, slowest, totals, rate, self.target.to_string(), times);
-        progress.stream().tell(Event::Completed(Box::new(report.told(&export))));
+        progress.stream().publish(Event::Completed(Box::new(report.event(&export))));
         // The export is complete, so its application may succeed.
         let ending = async {
             if let Some(fleet) = fleet {

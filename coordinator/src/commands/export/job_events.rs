@@ -12,7 +12,7 @@ use crate::{
 
 impl PreparedExport {
     /// The plan, with its text. `place` is the number of the table in the command, from 0, and that of all tables.
-    pub(super) fn told(
+    pub(super) fn event(
         &self,
         clients: &Clients,
         cluster: String,
@@ -47,7 +47,7 @@ impl PreparedExport {
 
 impl Report {
     /// That the export is complete.
-    pub(super) fn told(&self, export: &ExportJson) -> Completed {
+    pub(super) fn event(&self, export: &ExportJson) -> Completed {
         completed_export(export, self.destination.clone(), report_fields(self))
     }
 }

@@ -20,11 +20,11 @@ use fixture::{
 /// What a command finds in the folder and does there, for an export whose segments were all read or that has failed.
 async fn run(store: &Store, table: &Table, outcome: Result<(), Failure>) -> Result<(), Failure> {
     let progress = Progress::new(true);
-    progress.stream().tell(fixture::plan());
+    progress.stream().publish(fixture::plan());
     let journaled = match FolderContents::of(store).await? {
         FolderContents::Unfinished(journaled) => journaled,
         FolderContents::Complete(_) => {
-            clean::tidy(store, &progress).await;
+            clean::remove_leftovers(store, &progress).await;
             return Ok(());
         }
         _ => panic!("the folder holds something else"),
@@ -59,7 +59,7 @@ async fn discard(store: &Store) -> Result<(), Failure> {
     let (this_run, progress) = (Run::default(), Progress::new(true));
     let mut journal = lifecycle::acquire_to_discard(store, &journaled, this_run, &progress).await?;
     journal.remove(&[journaled.state.begun(), Fact::Abandoned]).await?;
-    store.tidy().await;
+    store.remove_empty_folders().await;
     Ok(())
 }
 

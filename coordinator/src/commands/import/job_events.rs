@@ -7,7 +7,7 @@ use crate::{jobs::planned::PlannedJob, output::stream::report_fields};
 
 impl PreparedImport {
     /// The plan, with its text.
-    pub(super) fn told(&self, cluster: String, text: &str) -> Plan {
+    pub(super) fn event(&self, cluster: String, text: &str) -> Plan {
         let facts = &self.facts;
         let planned = PlannedJob {
             facts,
@@ -33,7 +33,7 @@ impl PreparedImport {
 
 impl ImportReport {
     /// That the import is complete.
-    pub(super) fn told(&self) -> Completed {
+    pub(super) fn event(&self) -> Completed {
         Completed {
             table: self.table.clone(),
             folder: self.source.clone(),

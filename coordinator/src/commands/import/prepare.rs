@@ -162,7 +162,7 @@ pub(super) async fn prepare(
         Policy::Brief.retry(write).await.map_err(refused)?;
     }
     let wished = request.workers.unwrap_or_else(|| slots.wanted(limits.table, plan::WRITE_UNITS_PER_WORKER));
-    let state = resume::look(request, &clients).await?;
+    let state = resume::inspect(request, &clients).await?;
     let before = state.as_ref().and_then(resume::resumed).map(|state| &state.begin);
     // Positions in splits are valid only if the backup is split the same way.
     let cut_for = before.map_or(wished, |before| before.cut_for);

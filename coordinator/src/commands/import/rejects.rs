@@ -54,7 +54,7 @@ const REJECTS_STOP_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(super) struct Rejects {
     shared: Arc<Shared>,
-    tell: Arc<dyn Fn(String) + Send + Sync>,
+    print: Arc<dyn Fn(String) + Send + Sync>,
     /// Takes the events of rejected lines.
     pub(super) stream: Stream,
 }
@@ -98,7 +98,7 @@ impl Rejects {
         let waiting = sink.as_ref().map(WaitingRejects::of);
         let state = Mutex::new(RejectState { to_tell: 0, waiting });
         let shared = Arc::new(Shared { state, sink: tokio::sync::Mutex::new(sink) });
-        Self { shared, tell: progress.sink(), stream: progress.stream().clone() }
+        Self { shared, print: progress.sink(), stream: progress.stream().clone() }
     }
 
     /// Begins a pass. Without a reject file, up to `max_rejects` rejected lines are shown to the user; one more ends
@@ -119,7 +119,7 @@ impl Rejects {
             if state.to_tell > 0 {
                 state.to_tell -= 1;
                 let more = if state.to_tell == 0 { " (further ones only with --rejects)" } else { "" };
-                (self.tell)(format!(
+                (self.print)(format!(
                     "rejected    {object}, byte {offset} of the uncompressed text: {reason}{more}"
                 ));
             }
@@ -170,7 +170,10 @@ impl Rejects {
         let Some(waiting) = self.shared.state().waiting.take() else { return Ok(()) };
         if waiting.left_out > 0 {
             let number = display::count_of(waiting.left_out, "rejected line");
-            (self.tell)(format!("note        {number} are not in {}: there were too many", sink.destination));
+            (self.print)(format!(
+                "note        {number} are not in {}: there were too many",
+                sink.destination
+            ));
         }
         sink.end(waiting.bytes, is_done || waiting.noted > 0).await
     }
@@ -213,13 +216,13 @@ impl RejectSink {
         match (destination, clients) {
             (Object::File { path }, _) => {
                 let found = path.clone();
-                let look = move || match RejectPath::look(&found, is_ours)? {
+                let inspect = move || match RejectPath::inspect(&found, is_ours)? {
                     RejectPath::File(target) => file::check(&target),
                     RejectPath::Through(path) => check_through(&path),
                 };
-                let look = move || look().map_err(|error: DestinationError| Fault::refused(error));
+                let inspect = move || inspect().map_err(|error: DestinationError| Fault::refused(error));
                 let refused = |fault: Fault| Failure::refused(format!("--rejects {destination}: {fault}"));
-                blocking(path, look).await.map_err(refused)
+                blocking(path, inspect).await.map_err(refused)
             }
             (Object::S3 { bucket, key }, Some(clients)) => {
                 Upload::find(bucket, key, clients, is_ours).await.map(drop)

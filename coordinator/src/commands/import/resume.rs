@@ -16,9 +16,12 @@ use crate::{
 };
 
 /// What the state folder holds, if one was given.
-pub(super) async fn look(request: &ImportRequest, clients: &Clients) -> Result<Option<StateFolder>, Failure> {
+pub(super) async fn inspect(
+    request: &ImportRequest,
+    clients: &Clients,
+) -> Result<Option<StateFolder>, Failure> {
     let Some(target) = &request.state else { return Ok(None) };
-    StateFolder::look(Store::new(target, clients), "import", request.restart).await.map(Some)
+    StateFolder::inspect(Store::new(target, clients), "import", request.restart).await.map(Some)
 }
 
 /// The state of the import that is resumed, if one is.

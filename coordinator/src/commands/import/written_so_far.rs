@@ -49,7 +49,7 @@ impl WrittenSoFar {
         if !self.may_be_more {
             return format!("nothing was {verbs}");
         }
-        let told = |number: u64, thing: &str, verb: &str| {
+        let counted = |number: u64, thing: &str, verb: &str| {
             format!(
                 "at least {}{} {verb}",
                 count_of(number, thing),
@@ -61,11 +61,11 @@ impl WrittenSoFar {
             (0, 0) => {
                 format!("some items may have been {verbs} before that")
             }
-            (items, 0) => format!("{} before that", told(items, "item", "written")),
-            (0, removed) => format!("{} before that", told(removed, "item", "removed")),
+            (items, 0) => format!("{} before that", counted(items, "item", "written")),
+            (0, removed) => format!("{} before that", counted(removed, "item", "removed")),
             (items, removed) => {
                 let (written, verb) =
-                    (told(items, "item", "written"), if removed == 1 { "was" } else { "were" });
+                    (counted(items, "item", "written"), if removed == 1 { "was" } else { "were" });
                 format!("{written} and at least {removed} {verb} removed before that")
             }
         };

@@ -21,11 +21,11 @@ const NOTE_OF_EXPORT_JSON: &str = "The export is complete, but nothing else in i
 /// The state of a complete export, and a note that says what it lacks. `told` is the newest state in its folder, if it
 /// has one; `None` if that is of another job.
 pub(super) fn completed(
-    told: Option<JobState>,
+    recorded: Option<JobState>,
     export: &ExportJson,
     folder: &str,
 ) -> Option<(JobState, &'static str)> {
-    let (mut state, note) = match told {
+    let (mut state, note) = match recorded {
         Some(state) if state.is_of(&export.job) => (state, NOTE_OF_STATUS),
         Some(_) => return None,
         None => (of_export(export, folder), NOTE_OF_EXPORT_JSON),

@@ -38,7 +38,7 @@ impl Tally {
     }
 
     /// Tells the progress as statuses of `table` until the future is dropped.
-    pub(super) async fn tell(&self, table: &str, stream: &Stream) -> Infallible {
+    pub(super) async fn publish(&self, table: &str, stream: &Stream) -> Infallible {
         let started = Instant::now();
         let mut last = (Duration::ZERO, 0, 0);
         loop {
@@ -64,7 +64,7 @@ impl Tally {
     }
 
     /// Tells the last status.
-    pub(super) fn tell_last(&self, table: &str, stream: &Stream) {
+    pub(super) fn publish_last(&self, table: &str, stream: &Stream) {
         stream.status(self.status(table));
         stream.end();
     }

@@ -43,7 +43,7 @@ const LAST_FACT_LIMIT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Fails with `FailureKind::Refused` if it can't be the state folder of this verification.
-pub(super) async fn look(
+pub(super) async fn inspect_folder(
     request: &VerifyRequest,
     clients: Option<&Clients>,
 ) -> Result<Option<StateFolder>, Failure> {
@@ -54,7 +54,7 @@ pub(super) async fn look(
         )));
     }
     let store = Store::to_write_with(state, aws, clients).await.map_err(|fault| Failure::refused(&fault))?;
-    StateFolder::look(store, "verification", *restart).await.map(Some)
+    StateFolder::inspect(store, "verification", *restart).await.map(Some)
 }
 
 /// The time of the last change of a file or of what the system records of it (`st_ctime`), in seconds and nanoseconds.
@@ -274,7 +274,7 @@ impl Resumable {
             journal.remove(&[state.begun(), Fact::Abandoned]).await
         };
         let removed: Result<(), Failure> = removing.await;
-        journal.folder().tidy().await;
+        journal.folder().remove_empty_folders().await;
         removed.map_err(|failure| {
             failure.saying(&format!(
                 "the verification is complete, but its state is still in {}: give --restart next time",

@@ -19,7 +19,11 @@ use crate::{
 };
 
 /// What the folder holds, as far as its listing, the content of export.json, and the manifest tell.
-pub(super) async fn look(target: &Target, store: Store, export_json: &[u8]) -> Result<Found, Failure> {
+pub(super) async fn inspect_folder(
+    target: &Target,
+    store: Store,
+    export_json: &[u8],
+) -> Result<Found, Failure> {
     let refused = |fault| Failure::refused(&fault);
     let Listing { files: entries, archived, .. } =
         Policy::Patient.retry(|| store.listing()).await.map_err(refused)?;

@@ -72,7 +72,7 @@ impl WorkerPlan {
     }
 
     /// The plan of a resumable verification, for other programs. `begin` is its first fact; `text` is what people read.
-    pub(super) fn told(&self, begin: &BeginVerify, job: &JobId, files: &[StoredFile], text: String) -> Plan {
+    pub(super) fn event(&self, begin: &BeginVerify, job: &JobId, files: &[StoredFile], text: String) -> Plan {
         Plan {
             table: Some(begin.table.clone()),
             folder: Some(begin.source.clone()),

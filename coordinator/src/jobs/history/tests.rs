@@ -15,7 +15,7 @@ fn of(number: u128) -> JobId {
 fn telling(job: &JobId) -> Progress {
     let progress = Progress::new(true);
     let plan = Plan { job: Some(job.to_string()), table: Some("Forum".into()), ..Plan::of(Command::Export) };
-    progress.stream().tell(Event::Plan(Box::new(plan)));
+    progress.stream().publish(Event::Plan(Box::new(plan)));
     progress
 }
 

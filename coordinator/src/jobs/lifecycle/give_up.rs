@@ -95,7 +95,7 @@ async fn remove<E: Ending>(job: &E, journal: &mut Journal) -> Result<(), Failure
         let removed = history::remove(journal.folder(), Some(job.job())).await;
         removed.map_err(|fault| Failure::failed(&fault))?;
         journal.remove(&[job.begun(), Fact::Abandoned]).await?;
-        journal.folder().tidy().await;
+        journal.folder().remove_empty_folders().await;
         Ok(())
     };
     let late = |_| Failure::failed(format!("it took longer than {} s", E::REMOVAL_LIMIT.as_secs_f32()));

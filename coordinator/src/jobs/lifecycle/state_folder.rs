@@ -28,7 +28,7 @@ impl StateFolder {
     ///
     /// # Errors
     /// Fails with `FailureKind::Refused` if the folder holds anything else, or can't be read.
-    pub(crate) async fn look(store: Store, kind: &str, wants_restart: bool) -> Result<Self, Failure> {
+    pub(crate) async fn inspect(store: Store, kind: &str, wants_restart: bool) -> Result<Self, Failure> {
         store.check().await.map_err(|fault| Failure::refused(&fault))?;
         let refused = |what: String| {
             let place = store.display();

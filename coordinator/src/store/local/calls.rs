@@ -180,9 +180,9 @@ impl Storage for Directory {
         self.call(move |directory| directory.check_hidden(&files)).await
     }
 
-    async fn tidy(&self) {
+    async fn remove_empty_folders(&self) {
         let tidied = self.call(|directory| {
-            directory.tidy();
+            directory.remove_empty_folders();
             Ok(())
         });
         // It fails only if there is no thread for it.

@@ -141,7 +141,7 @@ impl Storage for Prefix {
         Ok(())
     }
 
-    async fn tidy(&self) {}
+    async fn remove_empty_folders(&self) {}
 
     async fn lock(&self) -> Result<Lock, Fault> {
         Ok(Lock::None)

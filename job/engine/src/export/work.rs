@@ -135,7 +135,7 @@ impl Work for ExportWork {
         }
     }
 
-    fn happened(&mut self, event: ExportEvent) -> Vec<Action<ExportAction>> {
+    fn handle(&mut self, event: ExportEvent) -> Vec<Action<ExportAction>> {
         match event {
             ExportEvent::Opened(file, upload_id) => self.opened(file, upload_id),
             ExportEvent::Fenced(file) => {

@@ -205,7 +205,7 @@ impl Work for ImportWork {
         }
     }
 
-    fn happened(&mut self, event: Infallible) -> Vec<Action<ImportAction>> {
+    fn handle(&mut self, event: Infallible) -> Vec<Action<ImportAction>> {
         match event {}
     }
 

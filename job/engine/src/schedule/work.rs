@@ -36,7 +36,7 @@ pub trait Work {
     ) -> Result<Reply<Self::Action>, Rejection>;
 
     /// Handles an event.
-    fn happened(&mut self, event: Self::Event) -> Vec<Action<Self::Action>>;
+    fn handle(&mut self, event: Self::Event) -> Vec<Action<Self::Action>>;
 
     /// Releases the tasks of a lost worker.
     fn release(&mut self, now: Duration, worker: WorkerId) -> Vec<Self::Action>;

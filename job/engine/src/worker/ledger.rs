@@ -160,20 +160,20 @@ impl<P> Ledger<P> {
 
     /// The advances to report now, in order. Splits that are done are removed.
     pub fn take(&mut self) -> Vec<ReadyAdvance<P>> {
-        let mut told = Vec::new();
+        let mut ready = Vec::new();
         self.splits.retain(|_, open| {
-            told.append(&mut open.ready);
+            ready.append(&mut open.ready);
             let is_done = open.is_done();
             if is_done {
                 open.collecting.advance.to = open.end.unwrap_or(open.collecting.advance.to);
                 open.collecting.advance.done = true;
             }
             if is_done || open.collecting.advance.to > open.collecting.advance.from {
-                told.push(open.cut());
+                ready.push(open.cut());
             }
             !is_done
         });
-        told
+        ready
     }
 }
 
@@ -214,8 +214,8 @@ impl<P> Open<P> {
         let bytes = bytes_of(&reject);
         let is_empty = self.collecting.advance.rejects.is_empty();
         if !is_empty && self.collected_bytes + bytes > MAX_ADVANCE_BYTES {
-            let told = self.cut();
-            self.ready.push(told);
+            let ready = self.cut();
+            self.ready.push(ready);
         }
         self.collected_bytes += bytes;
         self.collecting.advance.to = next;

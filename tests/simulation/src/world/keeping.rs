@@ -172,7 +172,7 @@ impl<J: Job> World<J> {
             if matches!(life.phase, Phase::Working) {
                 return self.handle(at, Event::Work(event));
             }
-            schedule.work_mut().happened(event);
+            schedule.work_mut().handle(event);
             let facts = schedule.work_mut().take_facts();
             self.facts(at, facts);
             return self.begin_to_end(at);

@@ -76,8 +76,8 @@ pub(in crate::cli) fn imports(
     let mut options = typed("import", matches);
     let name = request.table.rsplit('/').next().unwrap_or(&request.table).to_owned();
     if request.state.is_none() && !logs.is_empty() {
-        let told = format!("{} {} {}", request.folder, request.table, request.mode.name());
-        let folder = format!("{logs}/tablehaul-state/{:016x}", xxhash_rust::xxh3::xxh3_64(told.as_bytes()));
+        let text = format!("{} {} {}", request.folder, request.table, request.mode.name());
+        let folder = format!("{logs}/tablehaul-state/{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
         options.push(format!("--state={folder}"));
         request.state = folder.parse().ok();
     }
@@ -169,10 +169,10 @@ mod tests {
             }
             _ => panic!(),
         };
-        let told = |step: SteppedJob| {
+        let stepped = |step: SteppedJob| {
             (step.job.arguments.join(" "), step.state.map(|state| state.to_string()).unwrap_or_default())
         };
-        Ok(steps.into_iter().map(told).collect())
+        Ok(steps.into_iter().map(stepped).collect())
     }
 
     const PLACE: &str = "--logs s3://b0cket/logs --install-from s3://b0cket/t";

@@ -67,7 +67,7 @@ impl fmt::Display for Cause {
                 write!(f, "its container exceeded its virtual memory limit: raise --worker-memory, ")?;
                 write!(f, "or set yarn.nodemanager.vmem-check-enabled to false")
             }
-            Self::Code(code) => told(*code, f),
+            Self::Code(code) => explain(*code, f),
             Self::NotRunnable(why) => write!(f, "the worker cannot be run on the node: {why}"),
             Self::Silent => write!(f, "YARN killed it because it reported no progress"),
             Self::Other(why) if why.is_empty() => write!(f, "YARN does not say why"),
@@ -77,7 +77,7 @@ impl fmt::Display for Cause {
 }
 
 /// Explains the exit codes of a worker (its `--help`), of shells, and of signals (128 and more).
-fn told(code: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn explain(code: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match code {
         code if code == i64::from(exit::UNREACHABLE) => write!(
             f,

@@ -60,7 +60,7 @@ impl ClientOutput {
         let is_logged = message(line).is_some();
         let failure_ends = is_logged || line.trim().is_empty();
         if failure_ends {
-            events.extend(self.failure_told());
+            events.extend(self.failure_event());
         } else if let Some(failure) = &mut self.failure {
             if !is_stack(line) && failure.lines.len() < FAILURE_LINES {
                 failure.lines.push(line.trim().to_owned());
@@ -84,7 +84,7 @@ impl ClientOutput {
 
     /// Takes the end of the output.
     pub(crate) fn finish(&mut self) -> Option<Event> {
-        self.failure_told()
+        self.failure_event()
     }
 
     /// Why the command failed, in one line.
@@ -95,7 +95,7 @@ impl ClientOutput {
         }
     }
 
-    fn failure_told(&mut self) -> Option<Event> {
+    fn failure_event(&mut self) -> Option<Event> {
         let AttemptFailure { attempt, lines } = self.failure.take()?;
         Some(Event::AttemptFailed { attempt, text: lines.join("\n") })
     }

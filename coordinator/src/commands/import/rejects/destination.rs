@@ -121,7 +121,7 @@ impl Destination {
     /// # Errors
     /// Fails if nothing can be written there.
     pub(super) fn find(path: &Path, is_ours: bool) -> Result<Self, DestinationError> {
-        match RejectPath::look(path, is_ours)? {
+        match RejectPath::inspect(path, is_ours)? {
             RejectPath::File(target) => Ok(Self::File(target)),
             RejectPath::Through(path) => through(&path).map(Self::Through),
         }
@@ -134,7 +134,7 @@ impl RejectPath {
     ///
     /// # Errors
     /// Fails if nothing can be written there.
-    pub(super) fn look(path: &Path, is_ours: bool) -> Result<Self, DestinationError> {
+    pub(super) fn inspect(path: &Path, is_ours: bool) -> Result<Self, DestinationError> {
         let (path, is_of_process) = follow(path).map_err(|error| DestinationError::no_file(error, path))?;
         // One that is not open is not there either.
         if is_of_process || own_number(&path).is_some() {
@@ -368,7 +368,7 @@ mod tests {
         assert!(Destination::find(&socket, false).unwrap_err().to_string().contains("socket"));
         let own = folder.path().join("stdout");
         symlink("/proc/self/fd/1", &own).unwrap();
-        assert!(matches!(RejectPath::look(&own, false), Ok(RejectPath::Through(_))));
+        assert!(matches!(RejectPath::inspect(&own, false), Ok(RejectPath::Through(_))));
         check_through(Path::new("/dev/null")).unwrap();
         check_through(&fifo).unwrap();
         assert!(check_through(&socket).unwrap_err().to_string().contains("socket"));

@@ -77,7 +77,7 @@ impl Upload {
         };
         let url = upload.url();
         let refused = |why: &str| Failure::refused(format!("--rejects {url}: {why}"));
-        upload.found = match Policy::Brief.retry(|| upload.look()).await {
+        upload.found = match Policy::Brief.retry(|| upload.stored_object()).await {
             Ok(None) => ExistingObject::Nothing,
             Ok(Some((length, _))) if length > 0 && !is_ours => {
                 return Err(refused("exists already; name another object or remove it"));
@@ -122,7 +122,7 @@ impl Upload {
     }
 
     /// Length and entity tag of the object that exists now.
-    async fn look(&self) -> Result<Option<(u64, Option<String>)>, Fault> {
+    async fn stored_object(&self) -> Result<Option<(u64, Option<String>)>, Fault> {
         let request = self.client.head_object().bucket(&self.bucket).key(&self.key);
         match Box::pin(request.send()).await {
             Ok(head) => {
@@ -269,7 +269,7 @@ impl Upload {
         if !matches!(fault.kind, FaultKind::PreconditionFailed | FaultKind::NotFound) {
             return Err(fault);
         }
-        let Some((length, etag)) = self.look().await? else { return Err(fault) };
+        let Some((length, etag)) = self.stored_object().await? else { return Err(fault) };
         let is_new =
             !matches!((&self.found, &etag), (ExistingObject::Object(before), Some(now)) if before == now);
         let is_ours = match all {

@@ -12,7 +12,7 @@ impl Converted {
     ///   + command-runner.jar,/home/hadoop/tablehaul/tablehaul,…
     /// note: …
     /// ```
-    pub fn told(&self) -> String {
+    pub fn summary(&self) -> String {
         let mut lines = Vec::new();
         for change in &self.changes {
             lines.push(visible(&format!("{}.{}", change.object, change.field)));

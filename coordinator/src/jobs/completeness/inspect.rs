@@ -50,7 +50,7 @@ pub(crate) async fn published_by(store: &Store) -> Result<Option<JobId>, Failure
 ///
 /// # Errors
 /// Fails with `FailureKind::Refused` if it can't be read, or has an unknown version.
-pub(crate) async fn look(store: &Store) -> Result<Whole, Failure> {
+pub(crate) async fn inspect(store: &Store) -> Result<Whole, Failure> {
     let find = async |name| store.find(name).await.map_err(|fault| Failure::refused(&fault));
     let (export, manifest) = (find(layout::EXPORT_JSON).await?, find(layout::MANIFEST).await?);
     let mut sought = Sought::default();
@@ -170,8 +170,8 @@ fn judged(sought: Sought, export: Option<Box<ExportJson>>, kind: FolderKind, has
 /// Checks a folder that may hold an export of DynamoDB itself. `None` if it does not.
 ///
 /// # Errors
-/// See [`look`].
-pub(crate) async fn look_at_native(store: &Store) -> Result<Option<Whole>, Failure> {
+/// See [`inspect`].
+pub(crate) async fn inspect_native(store: &Store) -> Result<Option<Whole>, Failure> {
     let find = async |name| store.find(name).await.map_err(|fault| Failure::refused(&fault));
     let (summary, files) = (find(manifests::SUMMARY).await?, find(manifests::FILES).await?);
     let text = "an export of DynamoDB".to_owned();
