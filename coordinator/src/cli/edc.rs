@@ -94,7 +94,6 @@ enum EdcFailure {
 }
 
 /// The ending for a request that makes no sense.
-#[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn refused(error: impl std::error::Error) -> EdcFailure {
     EdcFailure::Failed(error.to_string())
 }
