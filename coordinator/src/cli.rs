@@ -206,7 +206,6 @@ fn start(verbose: u8, keeps_logs: bool) -> Result<(), EnvironmentError> {
     Ok(())
 }
 
-#[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn refused(error: ArgumentError) -> Failure {
     Failure::usage(Why::of(error))
 }

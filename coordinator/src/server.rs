@@ -38,7 +38,7 @@ use tonic::{
 
 use crate::output::kept;
 
-#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
 mod service {
     tonic::include_proto!("tablehaul.control.v1");
 }
@@ -48,11 +48,14 @@ use service::control_server::{Control, ControlServer};
 pub(crate) const OUTBOX: usize = 4096;
 /// The most messages of all workers that may wait.
 const INBOX: usize = 4096;
+/// How long a connection may take until its worker has said hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
+/// A connection on which nothing has arrived for this long gets a ping, so that a machine that disappears is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// Longer than this process may be suspended, so that when it continues, answers that arrived meanwhile count.
+/// How long the answer to a ping may take. Longer than this process may be suspended, so that when it continues, answers
+/// that arrived meanwhile count.
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
-/// A worker opens one stream.
+/// The most streams of a connection. A worker opens one.
 const MAX_STREAMS: u32 = 4;
 /// How long a worker may take for its last words after it was told that the job is over.
 const WORKER_CLOSE_LIMIT: Duration = Duration::from_secs(2);

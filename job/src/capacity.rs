@@ -75,7 +75,7 @@ impl Units {
     }
 
     /// For display and ratios, never for accounting.
-    #[allow(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "for display and ratios only")]
     pub fn as_f64(self) -> f64 {
         self.milli as f64 / 1000.0
     }
@@ -191,7 +191,7 @@ impl Rate {
     }
 
     /// For display and ratios, never for accounting.
-    #[allow(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "for display and ratios only")]
     pub fn as_f64(self) -> f64 {
         self.milli_per_second as f64 / 1000.0
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The generated messages.
-#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
 pub mod wire {
     include!(concat!(env!("OUT_DIR"), "/tablehaul.control.v1.rs"));
 }

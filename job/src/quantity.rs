@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `4.5 GB`: decimal, as AWS bills.
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "two or three digits are shown")]
 pub fn bytes(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let mut value = bytes as f64;

@@ -66,7 +66,6 @@ impl OutputFormat {
     }
 
     /// Whether it is the format that is meant where none is named.
-    #[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

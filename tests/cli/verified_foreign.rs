@@ -1,7 +1,7 @@
 //! `verify` of backups that tablehaul has not made, alone and with workers: clean, and with each kind of damage.
 
 // Clippy's permissions for tests do not cover their shared functions.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 use super::verified::{both_ways, verify};
 use super::{Place, files, s3, says};

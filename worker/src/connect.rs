@@ -15,7 +15,7 @@ use tonic::{
 
 use crate::report::Messages;
 
-#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub)]
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
 mod stub {
     include!(concat!(env!("OUT_DIR"), "/tablehaul.control.v1.rs"));
 }
@@ -24,6 +24,7 @@ mod stub {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The limit of all attempts together: the coordinator may have been stopped for a moment.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+/// The pause between two attempts.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// A coordinator that has sent nothing for this long gets a ping.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);

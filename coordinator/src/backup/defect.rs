@@ -113,7 +113,7 @@ pub(crate) fn unreadable_export(error: ExportJsonError) -> ExportJsonError {
 
 /// The defect of a file that is not the manifest of the Java tool. `is_told_apart` says whether the message tells what
 /// is cut off from what is something else.
-#[allow(clippy::needless_pass_by_value)] // for `map_err`
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn of_manifest(error: job::manifest::ManifestError, is_told_apart: bool) -> Defect {
     use job::manifest::ManifestError;
     if let ManifestError::Json(error) = &error {

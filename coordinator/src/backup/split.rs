@@ -7,8 +7,9 @@ use job::{
 
 use super::{Backup, BackupFile};
 
-/// The longest and shortest byte ranges of a file that may be cut anywhere.
+/// The longest byte range of a file that may be cut anywhere: short enough that no worker reads on alone at the end.
 const MAX_RANGE_BYTES: u64 = 64 * 1024 * 1024;
+/// The shortest one: each range costs a lease, and a further request for the rest of its last line.
 const MIN_RANGE_BYTES: u64 = 256 * 1024;
 /// Ranges for each worker, if there are enough bytes: so that it can interleave several, even shortly before the end.
 const RANGES_PER_WORKER: u64 = 64;

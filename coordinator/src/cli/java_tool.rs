@@ -100,7 +100,6 @@ enum JavaToolFailure {
 }
 
 /// The ending for a request that makes no sense.
-#[allow(clippy::needless_pass_by_value)] // for `map_err`
 fn refused(error: impl std::error::Error) -> JavaToolFailure {
     JavaToolFailure::Failed(error.to_string())
 }

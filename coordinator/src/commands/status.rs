@@ -212,7 +212,7 @@ async fn unfinished(store: &Store, journaled: &Journaled) -> Result<FolderState,
     let age = journal::age(store, journaled).await?;
     let (done, total) = state.tasks();
     let seconds = Duration::from_millis(journaled.totals.elapsed_ms).as_secs_f64();
-    #[allow(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact")]
     let items_per_second = journaled.totals.items as f64 / seconds.max(1e-3);
     let mut unfinished = Unfinished {
         kind: state.kind(),

@@ -292,11 +292,11 @@ impl Storage for Faulty {
     }
 
     async fn remove_empty_folders(&self) {
-        let tidied = async {
+        let removed = async {
             self.inner.remove_empty_folders().await;
             Ok(())
         };
-        let _ = self.faults.call("tidy", tidied).await;
+        let _ = self.faults.call("remove_empty_folders", removed).await;
     }
 
     async fn lock(&self) -> Result<Lock, Fault> {

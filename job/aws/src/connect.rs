@@ -26,8 +26,10 @@ use crate::{
 /// Also the region for commands that only use buckets, whose regions S3 tells.
 const REGION_IF_NONE_MATTERS: &str = "us-east-1";
 
+/// How long a connection may take to come about. Far more than a handshake takes across continents.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
-/// A request that takes longer, such as for a Scan page or an upload part, is retried.
+/// How long a reply may take to begin. Scan pages and parts of uploads take a few seconds; a request that takes longer
+/// is retried.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Builds clients and makes sure that there are a region and credentials. It sends no request to DynamoDB or S3. If an

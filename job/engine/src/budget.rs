@@ -27,9 +27,11 @@ const BURST: Duration = Duration::from_millis(250);
 const PAGE_TIME: Duration = Duration::from_millis(50);
 /// A throttle cuts the pace to this share, at most once in [`CUT_PAUSE`].
 const CUT_PER_MILLE: u64 = 700;
+/// The time for which a cut must show its effect before the pace changes again.
 const CUT_PAUSE: Duration = Duration::from_millis(500);
 /// The share of the rate that comes back after each [`CUT_PAUSE`] without a throttle.
 const RECOVERY_PER_MILLE: u64 = 50;
+/// The lowest pace, as a share of the rate: requests must go on, or nothing would tell that throttling is over.
 const LOWEST_PER_MILLE: u64 = 50;
 /// Cells of the bucket per second: enough to be smooth, and few enough that rounding the nanoseconds of a cell does
 /// not matter.

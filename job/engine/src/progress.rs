@@ -10,13 +10,14 @@ use job::{capacity::Rate, control::Stats};
 pub(crate) use limit::{PassFacts, limit};
 pub(crate) use store_wait::StoreWaits;
 
-/// The shortest and longest times over which rates are computed. The time ends when [`SOME_UNITS`] are consumed,
-/// because at a low rate there are few requests. Workers report once a second, so a shorter time would make a rate
+/// The shortest time over which rates are computed. Workers report once a second, so a shorter time would make a rate
 /// appear higher than the budget.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
+/// The longest one. Rates at a low budget need more time, because there are few requests.
 const LONGEST_WINDOW: Duration = Duration::from_mins(1);
+/// The units of the budget that the time must have room for, between these two limits.
 const SOME_UNITS: f64 = 10.0;
-/// The time left follows from the rate of this time: long enough that it does not jump.
+/// The time over which the rate is computed from which the time left follows: long enough that it does not jump.
 const LEFT_WINDOW: Duration = Duration::from_mins(5);
 /// Before this time a rate says nothing about the rest of the job.
 const LEAST_RATE_TIME: Duration = Duration::from_secs(2);

@@ -33,8 +33,9 @@ const WORKER_TIMEOUT: Duration = Duration::from_secs(10);
 const NO_PROGRESS: Duration = Duration::from_mins(10);
 /// The progress line says why a job stands still after this long.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
-/// The time between two ticks. A gap far above it means that this process itself stood still.
+/// The time between two ticks. Workers that wait for units notice it as a delay.
 pub const TICK: Duration = Duration::from_millis(100);
+/// A longer gap between two ticks means that this process itself stood still, and not its workers.
 const STOOD_STILL: Duration = Duration::from_secs(2);
 
 /// The state of the job.

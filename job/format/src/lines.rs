@@ -79,7 +79,7 @@ impl<R: Read> Lines<R> {
     ///
     /// # Errors
     /// Fails if the text can't be read.
-    #[allow(clippy::should_implement_trait)]
+    #[expect(clippy::should_implement_trait, reason = "an iterator can't lend its buffer")]
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         if self.failed {
             return Err(io::Error::other("the text could not be read on"));

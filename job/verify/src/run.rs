@@ -20,8 +20,10 @@ use crate::{
     read::{WINDOW_BYTES, Watched},
 };
 
+/// The bytes that a key takes in memory; see `keys.rs`.
 const BYTES_FOR_A_KEY: u64 = 16;
-/// The unit in which the memory for keys is allotted.
+/// The unit in which the memory for keys is allotted, in bytes: fine enough, and the number of units of any memory fits
+/// into a semaphore.
 const KEY_PERMIT_BYTES: u64 = 1 << 12;
 
 /// The memory for this many keys of a file, see `keys.rs`.

@@ -171,7 +171,7 @@ fn thinned(points: &[Point], most: usize) -> Vec<Point> {
     points.chunks(points.len().div_ceil(most)).map(mean).collect()
 }
 
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "a few thousand points at most")]
 fn mean(points: &[Point]) -> Point {
     let number = points.len() as f64;
     Point {

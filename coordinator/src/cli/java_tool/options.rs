@@ -284,7 +284,11 @@ fn is_option(argument: &str) -> bool {
 }
 
 /// A ratio in thousandths of a percent: 1 is 100,000. `None` if it is less than the least.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "not negative, and `as` saturates"
+)]
 pub(super) fn milli_percent(ratio: f64) -> Option<u64> {
     let milli = ratio * 100_000.0;
     // A `f64` is not exact.

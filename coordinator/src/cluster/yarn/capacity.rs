@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Sizes of containers and the cluster's rules for them, in MiB.
-#[allow(clippy::struct_field_names)]
+#[expect(clippy::struct_field_names, reason = "the names say the unit")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sizes {
     /// Size of a worker's container.

@@ -43,12 +43,14 @@ use crate::{
 /// How long the last fact of a stopped export may take to be journaled. Together with [`EXPORT_REMOVAL_LIMIT`] and
 /// three times [`CUT_LIMIT`] it is less than the 5 seconds within which a stopped command ends.
 const EXPORT_LAST_FACT_LIMIT: Duration = Duration::from_millis(1500);
+/// How long the removal of a stopped export that has nothing to keep may take; see [`EXPORT_LAST_FACT_LIMIT`].
 const EXPORT_REMOVAL_LIMIT: Duration = Duration::from_millis(1500);
 /// How long cutting files, to make room, may take, and each step after that.
 const CUT_LIMIT: Duration = Duration::from_millis(500);
 /// How long publishing the backup, and the clean-up after it, may each still take after a request to stop.
 const STOP_GRACE: Duration = Duration::from_secs(2);
-/// How long the fact that the commit has begun may take to be journaled.
+/// How long the fact that the commit has begun may take to be journaled. Everything is read by then, so it is worth
+/// waiting for S3 to come back.
 const COMMIT_LIMIT: Duration = Duration::from_mins(10);
 
 /// An export that ends.

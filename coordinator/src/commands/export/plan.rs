@@ -24,16 +24,19 @@ const STREAMS_PER_WORKER: u32 = 16;
 const READ_UNITS_PER_WORKER: u64 = 4_000;
 /// Read units per second that justify a further segment.
 const UNITS_PER_STREAM: u64 = 100;
-/// Upload parts are small, because a worker holds a few of them in memory.
+/// The bytes of an upload part: few, because a worker holds a few of them in memory.
 const UPLOAD_PART_BYTES: u64 = 8 * 1024 * 1024;
 /// An export that would have more than this many gets larger ones, because the journal and `export.json` name each.
 const MANY_UPLOAD_PARTS: u64 = 100_000;
-/// The largest of these.
+/// The bytes of these.
 const LARGE_UPLOAD_PART_BYTES: u64 = 16 * 1024 * 1024;
 /// The time that one upload part may hold at most. A lost worker loses only what it has not sealed, so parts must not
 /// take long to fill.
 const UPLOAD_PART_TIME: Duration = Duration::from_secs(10);
+/// The least bytes of the table for each part file: large enough that importers need few requests, small enough that
+/// many of them can read a backup.
 const PART_FILE_BYTES: u64 = 256 * 1024 * 1024;
+/// The most part files. Those of a larger table get more bytes, because the manifest names each.
 const MOST_PART_FILES: u64 = 20_000;
 /// The most bytes that one read unit reads: two eventually consistent reads of 4 KiB.
 const BYTES_PER_UNIT: u64 = 8192;

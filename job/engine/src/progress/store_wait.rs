@@ -72,7 +72,11 @@ mod tests {
         let (mut waits, mut wait_ms) = (StoreWaits::default(), 0.0);
         let said = shares.into_iter().zip(1..).map(|(share, at)| {
             wait_ms += share * 2000.0;
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "not negative, and small"
+            )]
             waits.add(Duration::from_secs(at), wait_ms as u64, 2);
             waits.limiting()
         });

@@ -7,7 +7,7 @@ const TIME: Duration = Duration::from_secs(2);
 
 /// Repeats work on this many `things` of `bytes` in all, and prints its speed under this name. It should take
 /// milliseconds, so that some repetitions are not interrupted.
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "a speed for people")]
 pub(crate) fn report(name: &str, (number, things): (usize, &str), bytes: usize, mut work: impl FnMut()) {
     let (start, mut best) = (Instant::now(), TIME);
     while start.elapsed() < TIME {

@@ -153,8 +153,6 @@ fn number(json: &RawValue, source: Source) -> Result<String, ItemError> {
     }
 }
 
-// By value, since it takes the result of a parse, which is not needed any more.
-#[allow(clippy::needless_pass_by_value)]
 fn binary(text: String) -> Result<Vec<u8>, ItemError> {
     BASE64_STANDARD.decode(text).map_err(|_| ItemError::NotBase64)
 }

@@ -16,8 +16,7 @@ pub(crate) fn decoded_bytes(text: &[u8]) -> Option<usize> {
     is_whole.then(|| text.len() / 4 * 3 - padding)
 }
 
-// Lazy operators would compile to jumps.
-#[allow(clippy::needless_bitwise_bool)]
+#[expect(clippy::needless_bitwise_bool, reason = "lazy operators would compile to jumps")]
 #[inline]
 fn is_base64(byte: u8) -> bool {
     ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10) | (byte == b'+') | (byte == b'/')

@@ -1,7 +1,6 @@
 //! The type keys of attribute values, in DynamoDB's spelling.
 
-// For the same reason as in walk.rs.
-#![allow(clippy::inline_always)]
+#![expect(clippy::inline_always, reason = "as in walk.rs")]
 
 /// The ten types of attribute values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

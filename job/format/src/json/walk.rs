@@ -4,8 +4,10 @@
 //! is valid. The remaining text is passed from function to function rather than kept in the walk, so that it stays in
 //! registers. For the same reason all but the recursion and the rare cases is inlined.
 
-// Measured: without it the optimizer inlines only a part, and a page takes a tenth longer.
-#![allow(clippy::inline_always)]
+#![expect(
+    clippy::inline_always,
+    reason = "measured: without it the optimizer inlines only a part, and a page takes a tenth longer"
+)]
 
 use super::{
     Problem,

@@ -4,8 +4,7 @@
 //! It handles only what is cheap and certain to decide: compact text, and names without escapes. At anything else it
 //! gives up without a reason, and the slow path decides.
 
-// For the same reason as in `walk.rs`.
-#![allow(clippy::inline_always)]
+#![expect(clippy::inline_always, reason = "as in walk.rs")]
 
 use std::ops::Range;
 

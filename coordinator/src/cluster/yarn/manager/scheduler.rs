@@ -58,7 +58,12 @@ impl YarnQueue {
 
     /// What is left of its limit on a cluster with this much memory, both in MiB. Does not consider what other queues
     /// have taken of the cluster.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "not negative, and YARN reports shares with fewer digits"
+    )]
     pub(crate) fn free_mb(&self, cluster_mb: u64) -> u64 {
         let most = match self.most {
             // Shares are reported as 60.000004.
