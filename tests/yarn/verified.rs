@@ -82,7 +82,7 @@ fn a_verification_of_a_backup_of_the_java_tool_resumes_beside_the_old_workers() 
     let (_used, hadoop) = cluster();
     let local = tempfile::tempdir().expect("a folder");
     let writer = BackupWriter::new(ITEMS).items_per_file(usize::try_from(ITEMS).expect("a number") / FILES);
-    assert_eq!(writer.item_bytes(2000).codec(BackupCodec::Plain).edc(local.path()).len(), FILES);
+    assert_eq!(writer.item_bytes(2000).codec(BackupCodec::Plain).java_tool(local.path()).len(), FILES);
     let _ = S3_SERVER.endpoint();
     let (folder, state) = (new_folder(), new_folder());
     S3_SERVER.upload(BUCKET, &format!("{folder}/"), local.path());

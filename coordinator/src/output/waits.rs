@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_told_of_after_five_seconds_and_then_ever_more_seldom() {
-        let (mut told, since) = (ReportedWait::default(), Instant::now());
+        let (mut reported, since) = (ReportedWait::default(), Instant::now());
         assert_eq!(reported.line(None, None), None);
         let is_told = |seconds: &u64| reported.line(Some(wait("x", since, *seconds)), None).is_some();
         assert_eq!((0..100).filter(is_told).collect::<Vec<_>>(), [5, 10, 20, 40, 80]);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_repeated_is_told_with_its_reason_and_not_its_tries() {
-        let (mut told, since) = (ReportedWait::default(), Instant::now());
+        let (mut reported, since) = (ReportedWait::default(), Instant::now());
         let told_at = |seconds: &u64| {
             // Each try waits for an answer, a few seconds at most.
             let try_since = since + Duration::from_secs(seconds / 3 * 3);

@@ -30,9 +30,9 @@ fn head(is_incremental: bool) -> Head {
 #[test]
 fn the_first_item_must_have_the_keys_of_the_table() {
     for good in ["pk:S", "pk:S sk:N", "sk:N pk:S"] {
-        assert_eq!(look(head(false), Some(&keys(good))).bad, None, "{good}");
+        assert_eq!(summary(head(false), Some(&keys(good))).bad, None, "{good}");
     }
-    let why = |text: &str| look(head(false), Some(&keys(text))).bad.unwrap();
+    let why = |text: &str| summary(head(false), Some(&keys(text))).bad.unwrap();
     let missing = why("pk:S other:N");
     assert!(
         missing.contains("lacks the key attribute other") && missing.contains("pk (S), other (N)"),
@@ -41,13 +41,13 @@ fn the_first_item_must_have_the_keys_of_the_table() {
     let wrong = why("pk:S sk:B");
     assert!(wrong.contains("the key attribute sk has type N, not B"), "{wrong}");
     assert!(!wrong.contains("42") && !missing.contains("secret"), "values are not told");
-    assert_eq!(look(head(false), None).bad, None);
+    assert_eq!(summary(head(false), None).bad, None);
 }
 
 #[test]
 fn the_key_of_an_incremental_line_has_no_other_attribute() {
-    assert_eq!(look(head(true), Some(&keys("pk:S sk:N"))).bad, None);
-    assert!(look(head(true), Some(&keys("pk:S"))).bad.unwrap().contains("more key attributes"));
+    assert_eq!(summary(head(true), Some(&keys("pk:S sk:N"))).bad, None);
+    assert!(summary(head(true), Some(&keys("pk:S"))).bad.unwrap().contains("more key attributes"));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn first(format: InputFormat, is_incremental: bool, codec: Codec) -> Detected {
     Detected { codec, first: Some(First { format, described, is_incremental }), bad: None }
 }
 
-fn agreed(kind: Kind, format: Option<InputFormat>, looks: &[Detected]) -> Result<Agreed, Disagreement> {
+fn agreed(kind: Kind, format: Option<InputFormat>, detected: &[Detected]) -> Result<Agreed, Disagreement> {
     let file = |(number, _)| BackupEntry {
         entry: Entry { name: format!("f{number}"), bytes: 1, etag: None },
         parts: Vec::new(),
@@ -75,8 +75,8 @@ fn agreed(kind: Kind, format: Option<InputFormat>, looks: &[Detected]) -> Result
         checksum: None,
         is_listed: false,
     };
-    let files = looks.iter().enumerate().map(file).collect();
-    agree(&BackupListing { format, ..BackupListing::new(kind, files) }, looks)
+    let files = detected.iter().enumerate().map(file).collect();
+    agree(&BackupListing { format, ..BackupListing::new(kind, files) }, detected)
 }
 
 const EMPTY: Detected = Detected { codec: Codec::Plain, first: None, bad: None };
@@ -87,7 +87,7 @@ fn formats_and_codecs_are_said_in_words() {
     let plain = first(InputFormat::Emr, false, Codec::Plain);
     let hive = plain.first.map(|first| First { described: "Hive lines", ..first });
     let hive = Detected { first: hive, ..plain.clone() };
-    let said = |looks: &[Detected]| agreed(Kind::Plain, None, looks).unwrap().formats;
+    let said = |detected: &[Detected]| agreed(Kind::Plain, None, detected).unwrap().formats;
     assert_eq!(said(&[gzip.clone(), EMPTY]), "EMR lines, gzip");
     assert_eq!(said(std::slice::from_ref(&plain)), "EMR lines");
     assert_eq!(said(&[hive, plain, gzip]), "EMR lines and Hive lines, plain and gzip");
@@ -120,7 +120,7 @@ fn files_must_be_what_the_backup_is_said_to_be() {
 #[test]
 fn an_incremental_export_is_one_even_without_lines() {
     let is_incremental =
-        |kind, format, looks: &[Detected]| agreed(kind, format, looks).unwrap().is_incremental;
+        |kind, format, detected: &[Detected]| agreed(kind, format, detected).unwrap().is_incremental;
     assert!(is_incremental(Kind::Incremental, Some(InputFormat::Json), &[EMPTY]));
     assert!(is_incremental(Kind::Plain, None, &[first(InputFormat::Json, true, Codec::Plain)]));
     assert!(!is_incremental(Kind::Plain, None, &[first(InputFormat::Json, false, Codec::Plain)]));
@@ -131,12 +131,12 @@ fn bad_first_lines_are_no_matter_beside_a_good_one_where_lines_may_be_left_out()
     let bad = |why: &str, first| Detected { codec: Codec::Plain, first, bad: Some(why.into()) };
     let json = first(InputFormat::Json, false, Codec::Gzip);
     let keyless = bad("no key", json.first);
-    let mut looks = [bad("garbage", None), EMPTY, keyless.clone(), json.clone()];
-    assert_eq!(tolerate(&mut looks), Ok(()));
-    let formats = looks.iter().map(|look| look.first.map(|first| first.format)).collect::<Vec<_>>();
+    let mut detected = [bad("garbage", None), EMPTY, keyless.clone(), json.clone()];
+    assert_eq!(tolerate(&mut detected), Ok(()));
+    let formats = detected.iter().map(|file| file.first.map(|first| first.format)).collect::<Vec<_>>();
     assert_eq!(formats, [Some(InputFormat::Json), None, Some(InputFormat::Json), Some(InputFormat::Json)]);
-    assert!(looks.iter().all(|look| look.bad.is_none()));
-    let mut looks = [EMPTY, keyless, bad("garbage", None)];
-    assert_eq!(tolerate(&mut looks), Err((1, "no key".into())));
+    assert!(detected.iter().all(|file| file.bad.is_none()));
+    let mut detected = [EMPTY, keyless, bad("garbage", None)];
+    assert_eq!(tolerate(&mut detected), Err((1, "no key".into())));
     assert_eq!(tolerate(&mut [EMPTY]), Ok(()));
 }

@@ -9,7 +9,7 @@ use crate::request::read_emr_line;
 
 /// The head of a file, with the first item of any kind.
 fn look(stored: &[u8], is_all: bool) -> Result<Head, HeadError> {
-    super::look(stored, is_all, |_| true)
+    super::detect(stored, is_all, |_| true)
 }
 
 fn golden() -> PathBuf {
@@ -268,14 +268,14 @@ fn what_is_no_backup_is_described_compressed_or_not_and_however_long_it_is() {
 fn the_first_item_that_suits_counts() {
     let text = b"garbage\n{\"other\":{\"s\":\"x\"}}\n{\"Item\":1}\n{\"pk\":{\"s\":\"a\"}}\n";
     let has_pk = |first: &FirstLine| first.item.attributes.contains_key("pk");
-    let found = super::look(text, true, has_pk).unwrap().first.unwrap();
+    let found = super::detect(text, true, has_pk).unwrap().first.unwrap();
     assert!(has_pk(&found));
     // If there is none, the first item.
     for is_all in [true, false] {
-        let found = super::look(&text[..30], is_all, has_pk).unwrap().first.unwrap();
+        let found = super::detect(&text[..30], is_all, has_pk).unwrap().first.unwrap();
         assert!(found.item.attributes.contains_key("other"));
     }
-    let garbage = super::look(b"garbage\nmore\n", true, has_pk).unwrap();
+    let garbage = super::detect(b"garbage\nmore\n", true, has_pk).unwrap();
     let why = garbage.bad.unwrap().to_string();
     assert_eq!((garbage.first, why), (None, format!("{UNKNOWN}not the JSON of an item")));
 }
