@@ -1,10 +1,10 @@
-//! The verify command: reads a backup and compares it with what was recorded. [`own`] knows exports of tablehaul, and
-//! [`folder`] checks their names; [`crate::backup`] knows all other backups. The crate `verify` checks the bytes of a
+//! The verify command: reads a backup and compares it with what was recorded. [`tablehaul`] knows exports of tablehaul,
+//! and [`folder`] checks their names; [`crate::backup`] knows all other backups. The crate `verify` checks the bytes of a
 //! file, in this process or in workers.
 //!
 //! ```text
-//! listing, export.json, manifest → own → folder | backup ┐
-//! files → in_process | workers ──────────────────────────┴→ defects
+//! listing, export.json, manifest → tablehaul → folder | backup ┐
+//! files → in_process | workers ────────────────────────────────┴→ defects
 //! ```
 //!
 //! It writes nothing to that folder. With `--state`, [`resume`] keeps the results of files in another one.

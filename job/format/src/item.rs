@@ -64,7 +64,7 @@ pub enum ItemError {
     /// It has half of a surrogate pair as an escape. Such text is not Unicode, and DynamoDB refuses it.
     #[error("a lone surrogate: \\ud800 to \\udfff stand for a character only in pairs")]
     LoneSurrogate,
-    /// Lists and maps are nested deeper than [`MAX_NESTING`].
+    /// Lists and maps are nested deeper than `limits::MAX_NESTING`.
     #[error("nested deeper than {MAX_NESTING} levels")]
     TooDeep,
 }

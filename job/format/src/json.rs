@@ -33,7 +33,7 @@ pub enum Problem {
     /// The type is not one of the ten type keys in the spelling of this format.
     #[error("unknown attribute type")]
     UnknownType,
-    /// Lists and maps are nested deeper than [`MAX_NESTING`](crate::limits::MAX_NESTING).
+    /// Lists and maps are nested deeper than `limits::MAX_NESTING`.
     #[error("nested deeper than {} levels", crate::limits::MAX_NESTING)]
     TooDeep,
     /// White space, or an escape other than the canonical spelling.
