@@ -1,4 +1,4 @@
-//! How a launch ended: one line, the engine's own words where there are any, and its exit code.
+//! How a launch ended: one line, in the words of its job if they are known, and its exit code.
 
 use std::time::{Duration, Instant};
 
@@ -155,10 +155,19 @@ impl LaunchEnd<'_> {
         status_of(folder, &store).await.ok()
     }
 
-    /// How the job of a step has failed, as it recorded it in its folder.
+    /// How the job of a step has failed, as it recorded it in its folder, if that is read before the user loses
+    /// patience.
     async fn recorded(&self, step: &Stepped) -> Option<Failed> {
-        let (_, store) = self.folder(step).await?;
-        history::newest(&store).await?.error
+        let mut interrupts = self.interrupts.clone();
+        interrupts.mark_unchanged();
+        let reading = async {
+            let (_, store) = self.folder(step).await?;
+            history::newest(&store).await?.error
+        };
+        tokio::select! {
+            found = reading => found,
+            _ = interrupts.changed() => None,
+        }
     }
 
     async fn folder<'a>(&self, step: &'a Stepped) -> Option<(&'a Target, Store)> {
@@ -168,7 +177,7 @@ impl LaunchEnd<'_> {
         Some((folder, Store::new(folder, self.clients)))
     }
 
-    /// The engine's report, from the log of its step.
+    /// The report of a job, from the log of its step.
     async fn report(&self, number: usize) -> Option<String> {
         let step = self.launch.steps().get(number)?;
         let read = |log: &Delivered| logs::report(&log.text);
@@ -218,9 +227,16 @@ impl LaunchEnd<'_> {
             ));
         }
         let (ended, why) = self.last_words(step).await;
-        let (status, recorded) = match self.request.steps.get(number) {
-            Some(step) => (self.status(step).await, self.recorded(step).await),
-            None => (None, None),
+        let stepped = self.request.steps.get(number);
+        let status = match stepped {
+            Some(step) => self.status(step).await,
+            None => None,
+        };
+        let is_stopped =
+            status.as_ref().is_some_and(|status| matches!(status.state, FolderState::Stopped(_)));
+        let recorded = match stepped.filter(|_| ended.is_none() && is_stopped) {
+            Some(step) => self.recorded(step).await,
+            None => None,
         };
         let by_folder = || Some(code_by(status.as_ref()?, recorded.as_ref()));
         let code = ended.map(|ended| ended.code).or_else(by_folder);
@@ -291,11 +307,15 @@ impl LaunchEnd<'_> {
 }
 
 /// Derives the exit code from what the job left in its folder: a stopped job left a reason, a refused one left nothing.
-/// `recorded` is how it has failed, if it could write that.
+/// `recorded` is how it has failed, if it could write that. It may be that of an earlier run, unless it begins with the
+/// reason in the journal, which every run writes.
 fn code_by(status: &Status, recorded: Option<&Failed>) -> u8 {
     match (&status.state, recorded) {
-        (FolderState::Stopped(_), Some(failed)) => failed.exit_code,
-        (FolderState::Stopped(job), None) => code_by_words(job.why.as_deref().unwrap_or_default()),
+        (FolderState::Stopped(job), recorded) => {
+            let why = job.why.as_deref().unwrap_or_default();
+            let of_this_run = recorded.filter(|failed| !why.is_empty() && failed.message.starts_with(why));
+            of_this_run.map_or_else(|| code_by_words(why), |failed| failed.exit_code)
+        }
         (FolderState::Empty | FolderState::Foreign { .. }, _) => FailureKind::Refused.exit_code(),
         _ => FailureKind::Failed.exit_code(),
     }
@@ -352,7 +372,14 @@ mod tests {
         let recorded =
             Failed { exit_code: 3, kind: "stopped".into(), message: "the deadline is over".into() };
         assert_eq!(code_by(&stopped("the deadline is over"), Some(&recorded)), 3);
-        let failed = Failed { exit_code: 1, kind: "failed".into(), ..recorded };
+        assert_eq!(
+            code_by(&stopped("S3 does not answer"), Some(&recorded)),
+            1,
+            "it is that of an earlier run"
+        );
+        assert_eq!(code_by(&stopped(""), Some(&recorded)), 1);
+        let message = "stopped working: run the same command again".into();
+        let failed = Failed { exit_code: 1, kind: "failed".into(), message };
         assert_eq!(code_by(&stopped("stopped working"), Some(&failed)), 1);
         assert_eq!(code_by(&stopped("stopped by a signal"), None), 3);
         assert_eq!(code_by(&stopped("S3 does not answer"), None), 1);

@@ -24,7 +24,7 @@ use crate::{
     store::Store,
 };
 
-/// How often the journal is read. The engine writes to it as often.
+/// How often the journal is read. The coordinator writes to it as often.
 const READ_JOURNAL_EVERY: Duration = Duration::from_secs(5);
 
 /// What the journal says of the current job.
