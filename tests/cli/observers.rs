@@ -61,7 +61,7 @@ fn logs_of_an_export_hold_both_programs_and_the_events_though_standard_error_has
         assert!(log.contains(part), "no {part:?} in\n{log}");
     }
     let of_workers = ["worker-1.log", "worker-2.log"].map(|name| read(folder.join(name)));
-    assert!(of_workers[1].contains(" INFO worker: worker started worker=2"), "{of_workers:?}");
+    assert!(of_workers[1].contains(" INFO worker::serve: worker started worker=2"), "{of_workers:?}");
     // One of them may find nothing left to do.
     assert!(
         of_workers.concat().contains(" DEBUG worker::export::scan: segment read worker="),
@@ -154,13 +154,23 @@ fn logs_are_refused_where_they_do_not_belong_and_a_dry_run_writes_none() {
     // The events are opened first, so their folder must exist.
     fs::create_dir(&folder).expect("a folder");
     for option in ["--metrics-file", "--events"] {
-        let verify =
-            Tablehaul::new([Path::new("verify"), &folder]).arg(option).arg(folder.join("observed")).run();
+        let verify = || Tablehaul::new([Path::new("verify"), &folder]);
+        let observed = verify().arg(option).arg(folder.join("observed")).run();
         let within =
             format!("{option} file://{0}/observed: lies in file://{0}, which is for", folder.display());
-        says(&verify, 2, &[&within, "choose another place"]);
+        says(&observed, 2, &[&within, "choose another place"]);
+        let dry = place
+            .export("Forum", forum())
+            .arg("--dry-run")
+            .arg(option)
+            .arg(folder.join("../backup/observed"));
+        says(&dry.run(), 2, &[&within]);
+        let outside = verify().arg(option).arg(folder.join("../observed.prom")).run();
+        assert!(!outside.stderr.contains("lies in"), "{}", outside.stderr);
+        fs::remove_file(place.outer().join("observed.prom")).expect("a file outside");
+        assert_eq!(files(&folder), Vec::<String>::new(), "nothing is left in the folder");
     }
-    fs::remove_dir_all(&folder).expect("the folder");
+    fs::remove_dir(&folder).expect("an empty folder");
     let options = ["--notify", "http://127.0.0.1:9/x", "--dry-run"];
     place.export("Forum", forum()).arg("--logs").arg(&logs).args(options).run().succeeded();
     place.is_untouched();

@@ -1,6 +1,6 @@
 //! Starts the observers of a job: logs, notifications, metrics.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use job::{spec::AwsAccess, target::Target};
 
@@ -53,7 +53,7 @@ fn name_of(table: &str) -> String {
     table.rsplit('/').next().unwrap_or(table).to_owned()
 }
 
-/// Starts the observers that the user asked for. A dry run does nothing.
+/// Starts the observers that the user asked for. In a dry run they are only checked.
 ///
 /// # Errors
 /// Fails if logs, metrics or events would lie in a folder of the job, or the file for metrics can't be written.
@@ -63,7 +63,11 @@ pub(super) fn begin(
     job: &ObservedJob,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    if show.dry_run { Ok(()) } else { begin_with(&show.observers, access, job, progress.stream()) }
+    if show.dry_run {
+        check(&show.observers, job)
+    } else {
+        begin_with(&show.observers, access, job, progress.stream())
+    }
 }
 
 /// The same without a dry run.
@@ -76,22 +80,39 @@ pub(super) fn begin_with(
     job: &ObservedJob,
     stream: &Stream,
 ) -> Result<(), Failure> {
-    let file = |path: &Path| Some(Target::File { dir: std::path::absolute(path).ok()? });
-    let places = [
-        ("--logs", options.logs.clone()),
-        ("--metrics-file", options.metrics_file.as_deref().and_then(file)),
-        ("--events", output::events::file().and_then(file)),
-    ];
-    for (option, place) in places {
-        if let Some(place) = place
-            && let Some(folder) = job.folders.iter().find(|folder| place.is_within(folder))
-        {
-            // Others would take it for data, or the folder for one with foreign files.
-            return Err(Failure::usage(format!(
-                "{option} {place}: lies in {folder}, which is for the backup or the state of the job alone: choose \
-                 another place"
-            )));
+    check(options, job)?;
+    observers::begin(options, access, job.name.clone(), stream)
+}
+
+/// Checks that nothing would lie in a folder of the job: a later command would take it for data, or the folder for one
+/// with foreign files. Only names are compared, so a symbolic link may still lead there.
+fn check(options: &ObserverOptions, job: &ObservedJob) -> Result<(), Failure> {
+    let refuse = |option: &str, place: &Target| {
+        let folder = job.folders.iter().find(|folder| place.is_within(folder))?;
+        Some(Failure::usage(format!(
+            "{option} {place}: lies in {folder}, which is for the backup or the state of the job alone: choose another \
+             place"
+        )))
+    };
+    let logs = options.logs.as_ref().and_then(|place| refuse("--logs", place));
+    let metrics = options.metrics_file.as_deref().and_then(|path| refuse("--metrics-file", &target(path)?));
+    let events = output::events::file().and_then(|path| refuse("--events", &target(path)?));
+    if events.is_some() {
+        // The file is open, and must not stay there.
+        output::events::discard();
+    }
+    logs.or(metrics).or(events).map_or(Ok(()), Err)
+}
+
+/// A file by its absolute name, without `.` and `..`. `None` without a working directory.
+fn target(path: &Path) -> Option<Target> {
+    let mut dir = PathBuf::new();
+    for part in std::path::absolute(path).ok()?.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(dir.pop()),
+            part => dir.push(part),
         }
     }
-    observers::begin(options, access, job.name.clone(), stream)
+    Some(Target::File { dir })
 }

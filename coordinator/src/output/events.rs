@@ -6,7 +6,7 @@
 mod queue;
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
@@ -45,8 +45,9 @@ struct EventSink {
     queue: Mutex<EventQueue>,
     changed: Condvar,
     is_stdout: bool,
-    /// As it was given.
+    /// The file as it was given, and whether this process created it.
     path: PathBuf,
+    is_new: bool,
 }
 
 /// From now on events are written to this file, or to standard output if it is `-`. An existing file is continued.
@@ -57,8 +58,8 @@ pub(crate) fn write_to(place: &Path) -> io::Result<()> {
     let is_stdout = place.as_os_str() == "-";
     let writer = if is_stdout { EventWriter::stdout() } else { EventWriter::file(place)? };
     let queue = Mutex::new(EventQueue::new(TOOL.to_owned()));
-    let path = place.to_owned();
-    let sink = Arc::new(EventSink { queue, changed: Condvar::new(), is_stdout, path });
+    let (path, is_new) = (place.to_owned(), writer.is_new);
+    let sink = Arc::new(EventSink { queue, changed: Condvar::new(), is_stdout, path, is_new });
     let theirs = sink.clone();
     // Not joined: a write that nobody reads never returns.
     thread::Builder::new().name(EVENTS_THREAD.into()).spawn(move || theirs.write_all(writer))?;
@@ -70,6 +71,15 @@ pub(crate) fn write_to(place: &Path) -> io::Result<()> {
 /// The file that events are written to, as it was given.
 pub(crate) fn file() -> Option<&'static Path> {
     SINK.get().filter(|sink| !sink.is_stdout).map(|sink| sink.path.as_path())
+}
+
+/// Writes no event that is not written yet, and removes the file if this process created it and it is empty.
+pub(crate) fn discard() {
+    let Some(sink) = SINK.get() else { return };
+    sink.queue().end();
+    if sink.is_new && sink.path.metadata().is_ok_and(|found| found.len() == 0) {
+        let _ = fs::remove_file(&sink.path);
+    }
 }
 
 /// Whether events are written to standard output, so that nothing else may be.
@@ -205,11 +215,13 @@ struct EventWriter {
     unopened: Option<PathBuf>,
     /// The last line was cut, so the next one begins with a line feed.
     is_torn: bool,
+    /// The file did not exist before.
+    is_new: bool,
 }
 
 impl EventWriter {
     fn to(out: impl Write + Send + 'static) -> Self {
-        Self { out: Box::new(out), unopened: None, is_torn: false }
+        Self { out: Box::new(out), unopened: None, is_torn: false, is_new: false }
     }
 
     fn stdout() -> Self {
@@ -221,6 +233,12 @@ impl EventWriter {
         if path.metadata().is_ok_and(|found| found.file_type().is_fifo()) {
             return Ok(Self { unopened: Some(path.to_owned()), ..Self::to(io::sink()) });
         }
+        match OpenOptions::new().append(true).create_new(true).open(path) {
+            Ok(file) => return Ok(Self { is_new: true, ..Self::to(file) }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        // With `create`, because `create_new` does not follow a link that leads to no file yet.
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         let is_torn = file.metadata()?.is_file() && !ends_a_line(path).unwrap_or(true);
         Ok(Self { is_torn, ..Self::to(file) })

@@ -50,6 +50,12 @@ impl EventQueue {
         self.lines.push_back(line);
     }
 
+    /// Discards what waits, and all that follows.
+    pub(super) fn end(&mut self) {
+        self.lines.clear();
+        self.is_ended = true;
+    }
+
     fn lose(&mut self, at: usize) {
         let Some(lost) = self.lines.remove(at) else { return };
         self.total_lost += 1;
