@@ -24,24 +24,23 @@ pub(super) struct Secret {
 impl Secret {
     /// Writes the file, readable only by its owner.
     pub(super) async fn write(boot: &Boot) -> io::Result<Self> {
-        let boot = boot.clone();
-        blocking(Path::new(MEMORY), move || Ok(Self::write_now(&boot))).await.map_err(io::Error::other)?
-    }
-
-    fn write_now(boot: &Boot) -> io::Result<Self> {
         let boot = serde_json::to_string(boot)?;
         let text = serde_json::to_string(&serde_json::json!({ BOOT_SECRET: boot }))?;
         let mut folder = tempfile::Builder::new();
         folder.prefix("tablehaul-");
-        // Both create a folder that only its owner can read.
+        // Both create a folder that only its owner can read. This thread creates it, so that it is removed also if
+        // nobody waits for the file any more.
         let folder = folder.tempdir_in(MEMORY).or_else(|_| folder.tempdir())?;
         let path = folder.path().join("credentials.json");
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?
-            .write_all(text.as_bytes())?;
+        let create = {
+            let path = path.clone();
+            move || {
+                let mut options = OpenOptions::new();
+                let file = options.write(true).create_new(true).mode(0o600).open(&path);
+                Ok(file.and_then(|mut file| file.write_all(text.as_bytes())))
+            }
+        };
+        blocking(folder.path(), create).await.map_err(io::Error::other)??;
         Ok(Self { path, _folder: folder })
     }
 

@@ -85,7 +85,9 @@ impl Site {
         let named = GivenPaths { conf: options.hadoop_conf.clone(), jar: options.streaming_jar.clone() };
         let Configured { conf, conf_dir, user, authorities } = {
             let named = named.clone();
-            on_this_machine(options, move || Configured::find(&named)).await?
+            let place =
+                place(options.hadoop_conf.as_ref(), &["HADOOP_CONF_DIR", "HADOOP_HOME"], "/etc/hadoop/conf");
+            on_this_machine(&place, move || Configured::find(&named)).await?
         };
         let client = http::Client::new(authorities)?;
         let manager =
@@ -100,7 +102,8 @@ impl Site {
             let jar = install::streaming_jar(&ThisMachine, &named, &hadoop)?;
             Ok((hadoop, jar))
         };
-        let (hadoop, jar) = on_this_machine(options, installed).await?;
+        let place = place(options.streaming_jar.as_ref(), &["HADOOP_HOME", "HADOOP_MAPRED_HOME"], "/usr/lib");
+        let (hadoop, jar) = on_this_machine(&place, installed).await?;
         let worker_mib = options.worker_memory_mib.unwrap_or(WORKER_MIB);
         let queue = options.queue.clone();
         Ok(Self { conf, conf_dir, hadoop, jar, user, client, manager, about, queue, worker_mib })
@@ -177,13 +180,19 @@ impl Configured {
     }
 }
 
-/// Looks at files of Hadoop on this machine. They may be on a network file system that hangs.
+/// Where most of what is read lies: what is `named`, else by the first of these variables that is set, else the usual
+/// place. It is only for the message about a file system that does not answer.
+fn place(named: Option<&PathBuf>, variables: &[&str], usual: &str) -> PathBuf {
+    let set = || variables.iter().find_map(std::env::var_os).map(PathBuf::from);
+    named.cloned().or_else(set).unwrap_or_else(|| usual.into())
+}
+
+/// Reads files of Hadoop on this machine, most of them below `place`. They may be on a network file system that hangs.
 async fn on_this_machine<T: Send + 'static>(
-    options: &ClusterOptions,
-    look: impl FnOnce() -> Result<T, SiteError> + Send + 'static,
+    place: &Path,
+    read: impl FnOnce() -> Result<T, SiteError> + Send + 'static,
 ) -> Result<T, SiteError> {
-    let place = options.hadoop_conf.as_deref().unwrap_or(Path::new("/"));
-    blocking(place, move || Ok(look())).await?
+    blocking(place, move || Ok(read())).await?
 }
 
 /// The URI of the file system that Hadoop on this machine uses for paths without a scheme. Reads the configuration in

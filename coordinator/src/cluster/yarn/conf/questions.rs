@@ -46,7 +46,7 @@ impl Conf {
             || names.iter().any(|name| self.is_set(&format!("yarn.resourcemanager.{name}")))
     }
 
-    /// `http://host:port`, or `https://host:port`, of the web server of every `ResourceManager`, in the configured order.
+    /// `http://host:port`, or `https://host:port`, of the web server of every `ResourceManager`, in their order.
     pub(crate) fn resource_managers(&self) -> Vec<String> {
         let policy = self.policy("yarn.http.policy");
         let (name, port) = match policy {
