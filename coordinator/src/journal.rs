@@ -25,7 +25,7 @@ use crate::{
 };
 use cadence::Cadence;
 pub(crate) use cadence::HEARTBEAT_INTERVAL;
-pub(crate) use read::read;
+pub(crate) use read::{is_newest, read};
 pub(crate) use takeover::{OwnerStatus, age, owner_status, owner_timeout, wait_for_owner_to_stop};
 use writer::JournalWriter;
 

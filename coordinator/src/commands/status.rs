@@ -27,6 +27,9 @@ use crate::{
 pub(crate) use watch::watch;
 pub(super) use watch::{News, SILENT, STALE};
 
+/// How often a folder is inspected while its job replaces the objects of its journal.
+const MOST_TRIES: u32 = 4;
+
 /// The state of a folder.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Status {
@@ -160,15 +163,26 @@ async fn inspect(folder: &Target, access: &AwsAccess) -> Result<Status, Failure>
 /// # Errors
 /// See [`status`].
 pub(crate) async fn status_of(folder: &Target, store: &Store) -> Result<Status, Failure> {
-    let state = match FolderContents::of(store).await? {
-        FolderContents::Empty => FolderState::Empty,
-        FolderContents::Foreign(names, has_more) => match completeness::inspect_native(store).await? {
-            Some(whole) => whole.into(),
-            None => FolderState::Foreign { names: foreign_text(&names, has_more) },
-        },
-        FolderContents::Complete(complete) => Whole::Complete(complete).into(),
-        FolderContents::Damaged(damaged) => Whole::Damaged(damaged).into(),
-        FolderContents::Unfinished(journaled) => unfinished(store, &journaled).await?,
+    let mut tries = 1;
+    let state = loop {
+        break match FolderContents::of(store).await? {
+            FolderContents::Empty => FolderState::Empty,
+            FolderContents::Foreign(names, has_more) => match completeness::inspect_native(store).await? {
+                Some(whole) => whole.into(),
+                None => FolderState::Foreign { names: foreign_text(&names, has_more) },
+            },
+            FolderContents::Complete(complete) => Whole::Complete(complete).into(),
+            FolderContents::Damaged(damaged) => Whole::Damaged(damaged).into(),
+            FolderContents::Unfinished(journaled) => match unfinished(store, &journaled).await {
+                Ok(state) => state,
+                // A running job replaces the objects of its journal, and removes them at its end.
+                Err(_) if tries < MOST_TRIES && !journal::is_newest(store, &journaled).await? => {
+                    tries += 1;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            },
+        };
     };
     let report = match state {
         FolderState::Empty

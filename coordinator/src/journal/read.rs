@@ -110,6 +110,14 @@ pub(super) async fn last_header(store: &Store) -> Result<Option<Header>, Failure
     header(&journal, last).await.map_err(refused)
 }
 
+/// Whether the journal still ends with the object that was the last one when it was read.
+///
+/// # Errors
+/// Fails with `FailureKind::Refused` if it can't be read.
+pub(crate) async fn is_newest(store: &Store, journaled: &Journaled) -> Result<bool, Failure> {
+    Ok(last_header(store).await?.is_some_and(|last| last == journaled.last))
+}
+
 /// The header of an object, if it exists and is readable.
 pub(super) async fn header(journal: &Store, number: u64) -> Result<Option<Header>, Fault> {
     let name = layout::journal_object(number);
