@@ -49,7 +49,7 @@ pub(crate) enum FailureKind {
 }
 
 impl FailureKind {
-    /// The exit code of the process (README.md).
+    /// The exit code of the process (docs/semantics.md).
     pub(crate) const fn exit_code(self) -> u8 {
         match self {
             Self::Failed | Self::OtherTable | Self::Superseded | Self::Lost => 1,

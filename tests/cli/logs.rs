@@ -67,8 +67,8 @@ fn v_logs_both_programs_one_event_a_line() {
     has(&log, "INFO", "coordinator::cluster::fleet", "worker connected worker=1");
     has(&log, "INFO", "coordinator::driver::logging", "all tasks are done");
     has(&log, "INFO", "coordinator::jobs::commit", "object of the commit written name=_SUCCESS");
-    has(&log, "INFO", "worker", "worker started worker=1");
-    has(&log, "INFO", "worker", "the job is over worker=1");
+    has(&log, "INFO", "worker::serve", "worker started worker=1");
+    has(&log, "INFO", "worker::serve", "the job is over worker=1");
 
     let place = Place::new();
     let finished = place.export("Forum", forum()).args(["--workers", "1", "-vv"]).run().succeeded();

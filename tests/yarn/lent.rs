@@ -20,7 +20,7 @@ const LIFETIME: u64 = 9;
 /// Items of 100 bytes, 80 of them for a unit and second.
 const ITEMS: u64 = 80 * UNITS * 30;
 const UNITS: u64 = 10;
-/// In two parts, lest this be found in its place.
+/// In two parts, so that a search does not find this constant.
 const SECRET: [&str; 2] = ["lent-", "s3cr3t"];
 
 fn script(folder: &Path, name: &str, text: &str) -> PathBuf {

@@ -118,7 +118,9 @@ fn workers_send_their_logs_for_a_folder_also_if_the_job_is_stopped() {
     let names: Vec<&str> = logs.keys().map(String::as_str).collect();
     assert_eq!(names, ["coordinator.log", "events.jsonl", "worker-1.log", "worker-2.log"]);
     for name in ["worker-1.log", "worker-2.log"] {
-        for part in [" INFO worker: worker started", " INFO worker: connected to the coordinator"] {
+        for part in
+            [" INFO worker::serve: worker started", " INFO worker::serve: connected to the coordinator"]
+        {
             assert!(logs[name].contains(part), "no {part:?} in {name}:\n{}", logs[name]);
         }
     }
@@ -128,7 +130,7 @@ fn workers_send_their_logs_for_a_folder_also_if_the_job_is_stopped() {
         assert!(containers.contains(line), "{line}");
     }
     let of_workers = ["worker-1.log", "worker-2.log"].map(|name| logs[name].as_str()).concat();
-    for part in [" DEBUG worker::export::upload: part stored", " INFO worker: the job is over"] {
+    for part in [" DEBUG worker::export::upload: part stored", " INFO worker::serve: the job is over"] {
         assert!(of_workers.contains(part), "no {part:?} in\n{of_workers}");
     }
     assert!(!said.iter().any(|line| line.contains("worker started")), "{said:?}");
@@ -138,5 +140,5 @@ fn workers_send_their_logs_for_a_folder_also_if_the_job_is_stopped() {
     stopped.signal(Signal::SIGTERM);
     assert_eq!(stopped.end().code, Some(3));
     let logs = logs_in("logs-stopped");
-    assert!(logs["worker-1.log"].contains(" INFO worker: worker started"), "{logs:?}");
+    assert!(logs["worker-1.log"].contains(" INFO worker::serve: worker started"), "{logs:?}");
 }
