@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tests_support::Hadoop;
 use tests_support::hadoop::Loss;
 
-/// In two parts, lest this be found in its place.
+/// In two parts, so that a search does not find this constant.
 const SECRET: [&str; 2] = ["s3", "cr3t"];
 const PATIENCE: Duration = Duration::from_mins(1);
 

@@ -1,8 +1,8 @@
 //! Observers of a command: they write logs to a folder, send notifications and write a metrics file.
 //!
-//! A thread of its own does all of it, with connections of its own, from the [events](crate::output::stream) and from what
-//! [`output::kept`] keeps. So nothing here can delay or fail a job. When the command has ended, it grants this thread a
-//! bounded time for its last words.
+//! A thread of its own does all of it, with connections of its own, from the [events](crate::output::stream) and from
+//! what [`output::kept`] keeps. So nothing here can delay or fail a job. When the command has ended, it waits a bounded
+//! time for this thread.
 
 mod command_state;
 mod logs;

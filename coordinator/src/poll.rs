@@ -1,4 +1,4 @@
-//! Waits for something that nobody announces.
+//! Waits for something that sends no event, by looking again and again.
 
 use std::time::Duration;
 

@@ -52,8 +52,8 @@ const INBOX: usize = 4096;
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 /// A connection on which nothing has arrived for this long gets a ping, so that a machine that disappears is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// How long the answer to a ping may take. Longer than this process may be suspended, so that when it continues, answers
-/// that arrived meanwhile count.
+/// How long the answer to a ping may take: longer than this process may be suspended. So answers that arrive
+/// meanwhile count when it continues.
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(30);
 /// The most streams of a connection. A worker opens one.
 const MAX_STREAMS: u32 = 4;

@@ -1,5 +1,5 @@
-//! The folder that a backup is written to, in S3 or in a file system. In both, no part file is visible before it is
-//! complete.
+//! A folder in S3 or in a file system: of a backup, or of the state of a job. In both, no part file is visible before
+//! it is complete.
 
 mod entry;
 #[cfg(any(test, debug_assertions))]

@@ -97,7 +97,7 @@ fn workers_killed_one_after_the_other_lose_no_item_and_little_is_written_twice()
 #[test]
 fn a_worker_killed_between_a_write_and_its_report_leads_to_no_loss() {
     for stop in ["KILL before batch 3 worker 1", "KILL after batch 3 worker 1"] {
-        // Of one worker it is certain that it writes so many.
+        // One worker alone certainly writes that many.
         let args = "--workers 1 --write-units 10000";
         let (report, total) = Job::begin(BackupCodec::Plain, args, |command| command.with(stop)).succeeds();
         assert_eq!(report["workers_lost"], 1, "{stop}");

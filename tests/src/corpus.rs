@@ -1,4 +1,5 @@
-//! Items that have every type and every oddity of `DynamoDB`: those that the Java tool was run on (`golden/`), and more.
+//! Items that have every type and every oddity of `DynamoDB`: those that the Java tool was run on (`golden/`), and
+//! more.
 //! The key of all is `pk` (S, HASH), `sk` (N, RANGE).
 
 use base64::Engine;

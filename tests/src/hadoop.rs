@@ -126,7 +126,7 @@ impl Hadoop {
     /// When something is left.
     #[track_caller]
     pub fn lose_power(&self) {
-        // Without the mark, lest it kill itself.
+        // Without the mark, so that it does not kill itself.
         succeed(script(scripts().join("down")).arg("--discard").env("CLUSTER_RUN", &self.run));
     }
 
@@ -260,7 +260,7 @@ fn succeed(command: &mut Command) -> String {
 #[track_caller]
 fn free_ports() -> TcpListener {
     let free = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
-    // Begins anywhere, lest two that look at once try the same ones in turn.
+    // Begins anywhere, so that two processes at once do not try the same ports in turn.
     let blocks = u32::from((PORTS.end - PORTS.start) / NUM_PORTS);
     let ports = (0..blocks).filter_map(|i| u16::try_from((std::process::id() + i) % blocks).ok());
     for first in ports.map(|block| PORTS.start + block * NUM_PORTS) {

@@ -22,8 +22,9 @@
 //! ```
 //!
 //! That is 68 MiB on one core with upload parts of 8 MiB to a folder. To S3, where more parts are in flight, it is
-//! 87 MiB in the worst case. With the parts of 16 MiB of a large table it is 84 and 119 MiB. Streams are added only while the network is the bottleneck, and Scan replies are mostly
-//! below 1.2 MiB, so the actual use is well below that.
+//! 87 MiB in the worst case. With the parts of 16 MiB of a large table it is 84 and 119 MiB. Streams are added
+//! only while the network is the bottleneck, and Scan replies are mostly below 1.2 MiB, so the actual use is well below
+//! that.
 
 mod buffers;
 mod codec;

@@ -1,5 +1,5 @@
 //! The tablehaul worker. As the coordinator directs, it scans segments of a table and writes part files, reads
-//! splits of a backup and writes items, or verifies files of an export.
+//! splits of a backup and writes items, or verifies files of a backup.
 //!
 //! In the order in which work arrives: [`parent`](self) pipe or [`yarn`](self) token file → connect → agent (control
 //! stream) → limiter (units) → export, import or verify (the stages). Each of these files has a diagram of its stages.

@@ -7,8 +7,8 @@
 //!           Launching, answer lost → Searching ──┘  Stopping → Over
 //! ```
 //!
-//! `RunJobFlow` and `AddJobFlowSteps` know no token that makes a second call harmless, so each is sent once for each
-//! wish. If the answer is lost, the launch looks for what may have come of it.
+//! `RunJobFlow` and `AddJobFlowSteps` take no idempotency token, so a launch sends each only once. If the answer is
+//! lost, it looks for the cluster or the steps that the call may have made.
 
 mod finding;
 mod pace;

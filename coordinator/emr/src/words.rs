@@ -2,7 +2,7 @@
 //! why there is no code to go by, and where the words are from. If a service words it otherwise one day, a message says
 //! less, and nothing else changes.
 
-/// Whether `UpdateStack` refuses because the stack is as wanted already. Its code is `ValidationError`, as for any other
+/// Whether `UpdateStack` refuses because nothing is to be changed. Its code is `ValidationError`, as for any other
 /// wrong request (`CloudFormation` User Guide, "Troubleshooting `CloudFormation`", "No updates to perform").
 pub(crate) fn is_up_to_date(message: &str) -> bool {
     message.contains("No updates are to be performed")

@@ -1,4 +1,4 @@
-//! Golden events give golden reports. `GOLDEN=write cargo test -p tablehaul-page --test golden` writes them anew.
+//! Golden events give golden reports. `GOLDEN=write cargo test -p tablehaul-page --test golden` writes them again.
 
 use std::{fs, path::Path};
 

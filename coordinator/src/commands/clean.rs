@@ -1,4 +1,4 @@
-//! The clean command: removes an unfinished export, and nothing else.
+//! The clean command: removes an unfinished export, or the state of an unfinished import or verification.
 
 use engine::replay::{Journaled, State};
 use job::{

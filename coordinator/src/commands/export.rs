@@ -56,8 +56,8 @@ use prepare::{PreparedExport, Reader, Todo, prepare};
 pub(crate) use remote_plan::plan_remote;
 pub(crate) use report::Report;
 
-/// Plans every table of the request, and exports it unless `dry_run` is set. Returns a report for each table that was not
-/// complete before.
+/// Plans every table of the request, and exports it unless `dry_run` is set. Returns a report for each table that was
+/// not complete before.
 ///
 /// # Errors
 /// See [`Failure`].

@@ -24,8 +24,8 @@ const LINE_BYTES_AT_ONCE: u64 = 4 << 20;
 
 const WHAT_TO_GIVE: &str = "give a file that --events wrote, or the folder of a job";
 
-/// The report of the last job in a file of events, or of the job in a folder, as HTML. Of a complete export it is one
-/// also if the export has told nothing of itself.
+/// The report of the last job in a file of events, or of the job in a folder, as HTML. A
+/// complete export has one even if no status or history is left.
 ///
 /// # Errors
 /// Fails with `FailureKind::Refused` if file or folder can't be read or has no events of a job, and with

@@ -1,6 +1,6 @@
 //! The verify command: reads a backup and compares it with what was recorded. [`tablehaul`] knows exports of tablehaul,
-//! and [`folder`] checks their names; [`crate::backup`] knows all other backups. The crate `verify` checks the bytes of a
-//! file, in this process or in workers.
+//! and [`folder`] checks their names; [`crate::backup`] knows all other backups. The crate `verify` checks the bytes of
+//! a file, in this process or in workers.
 //!
 //! ```text
 //! listing, export.json, manifest → tablehaul → folder | backup ┐

@@ -22,7 +22,7 @@ use crate::{output::progress::Progress, store::Store};
 const READ_LIMIT: Duration = Duration::from_secs(2);
 /// How long writing the history and the report of a complete job may take.
 pub(crate) const REPORT_LIMIT: Duration = Duration::from_secs(5);
-/// The most bytes of a report or history that a job writes. A longer file is none of a job.
+/// The most bytes of a report or history that a job writes. No job wrote a longer file.
 const LARGEST: u64 = 4 << 20;
 
 /// The newest state of the job of a folder: the status if there is one, or else the history. `None` if there is

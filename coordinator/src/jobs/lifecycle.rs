@@ -67,7 +67,7 @@ pub(crate) async fn prepare<T>(
     unless_stopped_before(stop, "written", preparing).await
 }
 
-/// Waits for preparations. `done` says what nothing was if a request to stop comes first.
+/// Waits for preparations. If a request to stop comes first, the message ends with "before anything was `done`".
 ///
 /// # Errors
 /// Fails with the errors of `preparing`, with `FailureKind::Refused` if nothing answers, and with

@@ -1,4 +1,4 @@
-//! What the plan of an export and that of an import tell alike.
+//! What the plans of exports and imports have in common.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Logs of this command in a folder: its own, those of its workers on this machine, and its events. Each is written as
+//! Logs of this command in a folder: its own, those of its workers, and its events. Each is written as
 //! a whole, every minute and at the end.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How this process ends before its time: after a signal while it waits for somebody, or at once.
+//! Ends this process early: at once, or at a signal while it waits for input or for a reader of its output.
 
 use std::{
     io::{self, Write},

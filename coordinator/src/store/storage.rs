@@ -24,8 +24,8 @@ pub(crate) enum Readable {
     File(Unchanged),
 }
 
-/// A folder in S3 or in a file system. Names of objects are relative to it, with `/` between folders. Lengths and ranges
-/// are in bytes.
+/// A folder in S3 or in a file system. Names of objects are relative to it, with `/` between folders. Lengths and
+/// ranges are in bytes.
 ///
 /// Every call returns a boxed future. The SDK nests futures so deeply that the compiler would otherwise exceed its
 /// `recursion_limit` when it computes the layout of callers, and it would do so only in a clean build.
@@ -35,8 +35,8 @@ pub(crate) enum Readable {
 /// [is retryable](Fault::is_retryable) if the storage does not answer. The call may then have been made. It can be
 /// repeated, except [`create`](Self::create), which may find its own object.
 ///
-/// A call that changes a folder which [is locked](Self::held_by) fails with [`FaultKind::Moved`], and changes nothing, if
-/// the folder is no longer in its place. In S3 there are no such locks.
+/// A call that changes a folder which [is locked](Self::held_by) fails with [`FaultKind::Moved`], and changes nothing,
+/// if the folder is no longer in its place. In S3 there are no such locks.
 ///
 /// Which other kinds a caller may rely on is said at each call.
 #[tonic::async_trait]
@@ -77,8 +77,8 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Everything in the folder itself. Empty if the folder does not exist.
     ///
     /// # Errors
-    /// Fails with [`FaultKind::NotFound`] if the bucket does not exist, and with [`FaultKind::Refused`] if there is more
-    /// than any backup has (`limits.rs`).
+    /// Fails with [`FaultKind::NotFound`] if the bucket does not exist, and with [`FaultKind::Refused`] if there is
+    /// more than any backup has (`limits.rs`).
     async fn listing(&self) -> Result<Listing, Fault>;
 
     /// Passes every file in the folder itself to `see`, one page of the listing after the other. Passes none if the
@@ -110,8 +110,8 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Reads a small object.
     ///
     /// # Errors
-    /// Fails with [`FaultKind::NotFound`] if nothing has that name, and with [`FaultKind::Refused`] if it is longer than
-    /// an object with its name can be (`limits.rs`). See [`Store::find`].
+    /// Fails with [`FaultKind::NotFound`] if nothing has that name, and with [`FaultKind::Refused`] if it is longer
+    /// than an object with its name can be (`limits.rs`). See [`Store::find`].
     async fn get(&self, name: &str) -> Result<Vec<u8>, Fault>;
 
     /// The first bytes of a listed file. Returns fewer than `limit` only if the file is shorter.
@@ -124,14 +124,15 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Opens a listed file. In S3 this does nothing: each [`get_range`](Self::get_range) looks whether it is the same.
     ///
     /// # Errors
-    /// Fails with [`FaultKind::NotFound`] if it is gone, and with [`FaultKind::Refused`] if another has taken its place.
+    /// Fails with [`FaultKind::NotFound`] if it is gone, and with [`FaultKind::Refused`] if another has taken its
+    /// place.
     async fn open_to_read(&self, object: &Entry) -> Result<Readable, Fault>;
 
     /// Reads bytes of a listed object in S3: exactly those of the range.
     ///
     /// # Errors
-    /// Fails with [`FaultKind::NotFound`] if it is gone, with [`FaultKind::PreconditionFailed`] if another has taken its
-    /// place, and with [`FaultKind::Refused`] on a file system.
+    /// Fails with [`FaultKind::NotFound`] if it is gone, with [`FaultKind::PreconditionFailed`] if another has taken
+    /// its place, and with [`FaultKind::Refused`] on a file system.
     async fn get_range(&self, object: &Entry, range: Range<u64>) -> Result<Bytes, Fault>;
 
     /// Writes a new object atomically. It is durable when this returns.
@@ -185,8 +186,8 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Discards a file. If it may be complete, removes the complete file as well, provided that this export wrote it.
     ///
     /// # Errors
-    /// Fails with [`FaultKind::Refused`] if something else than a file has its hidden name. It is no error if nothing is
-    /// left to discard.
+    /// Fails with [`FaultKind::Refused`] if something else than a file has its hidden name. It is no error if nothing
+    /// is left to discard.
     async fn abort(&self, file: &PartFile, may_be_complete: bool) -> Result<(), Fault>;
 
     /// Aborts everything that is open of a job: multipart uploads or hidden files. Returns how many there were.
@@ -217,8 +218,8 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// What can't be removed stays.
     async fn remove_empty_folders(&self);
 
-    /// Locks the folder for this process, and creates it if it does not exist. Returns [`Lock::Busy`] if another process
-    /// has it, and [`Lock::None`] if the storage has no locks.
+    /// Locks the folder for this process, and creates it if it does not exist. Returns [`Lock::Busy`] if another
+    /// process has it, and [`Lock::None`] if the storage has no locks.
     ///
     /// # Errors
     /// Fails with [`FaultKind::Refused`] if one of tablehaul's own folders is a link, or the lock file is not one.
@@ -233,8 +234,8 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Whether the folder is locked. Needs only permission to read it, and never returns [`Lock::Held`].
     ///
     /// # Errors
-    /// Fails with [`FaultKind::Denied`] if this process may not look at the lock, and with [`FaultKind::Refused`] if one
-    /// of tablehaul's own folders is a link.
+    /// Fails with [`FaultKind::Denied`] if this process may not look at the lock, and with [`FaultKind::Refused`] if
+    /// one of tablehaul's own folders is a link.
     async fn probe_lock(&self) -> Result<Lock, Fault>;
 
     /// Makes sure that the folder is still the one that was locked. In S3 does nothing, because the journal shows who

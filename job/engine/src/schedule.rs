@@ -1,7 +1,7 @@
 //! The job as a whole: its workers, its budget and its work. `handle(now, event)` returns the actions to take; it
 //! never waits and does nothing itself.
 //!
-//! The schedule is generic over the work, which is a [`Work`] of an export or of an import.
+//! The schedule is generic over the work, which is a [`Work`] of an export, an import or a verification.
 
 mod grants;
 mod status;

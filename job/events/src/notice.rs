@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A worker has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerJoined {
-    /// Its number in the pass.
+    /// Its number in the job.
     pub worker: u32,
     /// Its machine.
     pub host: String,
@@ -19,7 +19,7 @@ pub struct WorkerJoined {
 /// A worker is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerLost {
-    /// Its number in the pass.
+    /// Its number in the job.
     pub worker: u32,
     /// Its machine, if it had connected.
     #[serde(default, skip_serializing_if = "String::is_empty")]

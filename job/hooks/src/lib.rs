@@ -3,9 +3,9 @@
 //!
 //! Only debug builds look at the two variables. In all others, every function here does nothing.
 //!
-//! - `TABLEHAUL_TEST_STOP="KILL before seal 1 worker 2"`: what happens (`KILL`, `STOP`, `WAIT`), `before` or `after` which
-//!   point, and at which of the times that the process reaches it. `worker N` means this worker only; without it, every
-//!   process does so.
+//! - `TABLEHAUL_TEST_STOP="KILL before seal 1 worker 2"`: what happens (`KILL`, `STOP`, `WAIT`), `before` or `after`
+//!   which point, and at which of the times that the process reaches it. `worker N` means this worker only; without
+//!   it, every process does so.
 //! - `TABLEHAUL_TEST_INTERVALS="progress=500 give-up=9000"`: intervals by name, in milliseconds.
 
 use std::{

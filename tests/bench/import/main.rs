@@ -30,8 +30,8 @@ struct Options {
     /// Rounds; each runs every variant once
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Where to make the backup, half a GB for each million items; in memory if there is /dev/shm, lest the
-    /// disk be what is measured [default: /dev/shm, else target/bench]
+    /// Where to make the backup, half a GB for each million items; in memory if there is /dev/shm, so that
+    /// the disk is not measured [default: /dev/shm, else target/bench]
     #[arg(long)]
     folder: Option<PathBuf>,
 }

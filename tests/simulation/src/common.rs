@@ -22,7 +22,7 @@ pub(crate) trait Job {
 
     /// The state at its beginning.
     fn fresh(&self) -> State;
-    /// What must be done before a state that a journal gave is gone on with.
+    /// What must be done before a job continues from the state that a journal gave.
     fn take_over(&mut self, state: &mut State) -> Vec<Fact>;
     /// All there is to a state, as facts.
     fn facts(state: &State) -> Vec<Fact>;

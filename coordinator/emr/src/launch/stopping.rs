@@ -1,12 +1,11 @@
-//! The end that somebody asks for: first the steps, so that the engine writes its journal; then the cluster; then a
-//! look whether it ends indeed.
+//! Stops a launch: cancels the steps, so that their job writes its journal; ends the cluster; checks that it ends.
 
 use std::time::Duration;
 
 use super::{Answer, Call, CallError, Failed, Launch, Outcome, Phase};
 use crate::view::{ClusterState, StepView};
 
-/// How long steps may take to end after they were cancelled. The engine needs 5 seconds; EMR's own delay is not
+/// How long steps may take to end after they were cancelled. Their job needs 5 seconds; EMR's own delay is not
 /// documented.
 const GRACE: Duration = Duration::from_secs(40);
 const LOOK_EVERY: Duration = Duration::from_secs(3);

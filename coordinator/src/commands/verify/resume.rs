@@ -1,7 +1,7 @@
 //! A verification with `--state`: what its state folder holds, whether that is this verification, and how it ends.
 //!
 //! ```text
-//! state folder → look → is it this verification? → Resumable → pass of workers
+//! state folder → inspect → is it this verification? → Resumable → pass of workers
 //!   → give_up keeps it for the next run
 //!   → the result is shown → remove
 //! ```
@@ -61,8 +61,8 @@ pub(super) async fn inspect_folder(
 /// `None` if it can't be read.
 pub(super) type ChangedAt = Option<(i64, i64)>;
 
-/// When each file was changed last. Unlike the time of the last modification, which `cp -p` and `touch` set, nobody can set
-/// that back. Empty in S3, where an entity tag tells.
+/// When each file was changed last. Unlike the time of the last modification, which `cp -p` and `touch` set, nobody can
+/// set that back. Empty in S3, where an entity tag tells.
 ///
 /// # Errors
 /// Fails if the file system does not answer.

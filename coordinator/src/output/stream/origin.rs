@@ -1,4 +1,4 @@
-//! Which process tells, and how it was called.
+//! The process and its command line, as the plan among the events names them.
 
 use events::{Command, Plan};
 use job::{

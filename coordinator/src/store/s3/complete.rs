@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Amazon S3 checks the condition (API Reference, "`CompleteMultipartUpload`", `If-None-Match`): 412 if there is an
-//! object, 409 if something else is being done to it. The look before is for servers that ignore the condition. Whether
-//! an object is ours tells what an earlier try did whose reply was lost.
+//! object, 409 if something else is being done to it. Servers may ignore the condition, so the name is looked
+//! up before. An object that is ours was completed by an earlier try whose reply was lost.
 
 use std::time::Duration;
 
