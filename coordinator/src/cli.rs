@@ -45,7 +45,7 @@ use crate::{
     observers,
     output::{
         self,
-        display::{complain, fail, fail_in_json, result, result_as_json, tell, written_to_stdout},
+        display::{complain, fail, fail_in_json, result, result_as_json, written_to_stdout},
         exit,
         progress::Progress,
         stderr,
@@ -143,7 +143,7 @@ fn fails(kind: &str, message: &str, exit_code: u8) -> ExitCode {
 /// Prints help or the version, which is a success, or the error in the arguments.
 fn usage(error: &clap::Error) -> ExitCode {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        tell(error.to_string().trim_end());
+        stderr::lines(error.to_string().trim_end());
         fail_in_json("usage", "no command was given; try --help", 2);
         return ExitCode::from(2);
     }
@@ -308,7 +308,9 @@ fn run_page(args: &PageArgs, matches: &clap::ArgMatches) -> Result<ExitCode, Fai
     let folders = args.folders().map_err(refused)?;
     warn_of_unused(matches, folders.iter().any(is_in_s3), false);
     let (access, at) = (args.aws.access(), args.listen);
-    block_on(&tell_all(), |stop| async move { page::of_folders(&folders, &access, at, &stop, tell).await })?;
+    block_on(&to_standard_error(), |stop| async move {
+        page::of_folders(&folders, &access, at, &stop, stderr::lines).await
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -316,7 +318,8 @@ fn run_report(args: &ReportArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
     let of = args.folder().map_err(refused)?;
     warn_of_unused(matches, is_in_s3(&of), false);
     let access = args.aws.access();
-    let html = block_on(&tell_all(), |stop| async move { report::report(&of, &access, &stop).await })?;
+    let html =
+        block_on(&to_standard_error(), |stop| async move { report::report(&of, &access, &stop).await })?;
     written_whole("the report", html.as_bytes())
 }
 
@@ -335,7 +338,7 @@ fn run_verify(args: &VerifyArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
             result_as_json("the result", verified)?;
         } else {
             verified.defects.iter().try_for_each(|defect| result("the result", &visible::line(defect)))?;
-            tell(&verified.to_string());
+            stderr::lines(&verified.to_string());
         }
         Ok(())
     };
@@ -358,7 +361,7 @@ fn run_status(args: &StatusArgs, matches: &clap::ArgMatches) -> Result<ExitCode,
             status(&folder, &access, &stop).await
         }
     };
-    let status = block_on(&tell_all(), look)?;
+    let status = block_on(&to_standard_error(), look)?;
     if args.json {
         result_as_json("the status", &status)?;
     } else {
@@ -471,13 +474,13 @@ fn ask(what: &str, otherwise: &str) -> Result<(), Failure> {
     }
 }
 
-fn tell_all() -> Arc<dyn Fn(String) + Send + Sync> {
+fn to_standard_error() -> Arc<dyn Fn(String) + Send + Sync> {
     Arc::new(|text| stderr::line(&text))
 }
 
-/// Runs a command. `tell` gets a line about each long wait.
+/// Runs a command. `print` gets a line about each long wait.
 fn block_on<T, F: Future<Output = Result<T, Failure>>>(
-    tell: &Arc<dyn Fn(String) + Send + Sync>,
+    print: &Arc<dyn Fn(String) + Send + Sync>,
     work: impl FnOnce(CancellationToken) -> F,
 ) -> Result<T, Failure> {
     let stop = signals::watch()?;
@@ -487,7 +490,7 @@ fn block_on<T, F: Future<Output = Result<T, Failure>>>(
     let result = runtime.block_on(async {
         tokio::select! {
             result = work(stop) => result,
-            never = waits::report(&**tell) => match never {},
+            never = waits::report(&**print) => match never {},
         }
     });
     // Does not wait for a file system call that hangs.

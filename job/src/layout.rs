@@ -26,7 +26,7 @@ pub const HISTORY: &str = "_tablehaul/history.json";
 /// Nothing depends on it.
 pub const REPORT: &str = "_tablehaul/report.html";
 /// The files that tell people of a job. A folder that holds nothing else of tablehaul holds neither a backup nor a job.
-pub const TELLING: [&str; 3] = [STATUS, HISTORY, REPORT];
+pub const STATUS_FILES: [&str; 3] = [STATUS, HISTORY, REPORT];
 /// The folder of everything that tablehaul writes besides data. Hadoop readers skip names that begin with `_`.
 pub const OWN_FOLDER: &str = "_tablehaul";
 

@@ -3,7 +3,7 @@
 use crate::plan::Job;
 use crate::world::{BUCKET, TABLE, World};
 use serde_json::Value;
-use tests_support::backup::{TELLING, holds_at_most_a_report_besides, holds_each_item_once};
+use tests_support::backup::{REPORT_FILES, holds_at_most_a_report_besides, holds_each_item_once};
 use tests_support::command::{Finished, Tablehaul};
 use tests_support::emr::with_sorted_sets;
 use tests_support::items::{ItemShape, item_index};
@@ -75,7 +75,7 @@ fn assert_export_complete(world: &World) {
 fn assert_import_complete(world: &World) {
     let num_items = world.num_items();
     let mut left = world.names_of_state();
-    left.retain(|name| !TELLING.iter().any(|telling| name.ends_with(telling)));
+    left.retain(|name| !REPORT_FILES.iter().any(|report| name.ends_with(report)));
     assert!(left.is_empty(), "state is left: {left:?}");
     if let Some(fake) = world.fake() {
         let writes = fake.table_stats(TABLE).writes;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 use tempfile::TempDir;
-use tests_support::backup::{TELLING, names};
+use tests_support::backup::{REPORT_FILES, names};
 use tests_support::command::{Finished, Tablehaul, finish};
 use tests_support::process::send;
 use tests_support::s3::{ACCESS_KEY, S3, SECRET_KEY};
@@ -65,7 +65,7 @@ impl Place {
     #[track_caller]
     fn only_tells_of_a_complete_import(&self) -> JobState {
         let names = names(Path::new(&self.state()));
-        assert!(names.iter().map(String::as_str).eq(TELLING), "{names:?}");
+        assert!(names.iter().map(String::as_str).eq(REPORT_FILES), "{names:?}");
         let report = fs::read_to_string(Path::new(&self.state()).join("_tablehaul/report.html")).unwrap();
         assert!(report.starts_with("<!doctype html>") && report.contains("Import into"), "{report}");
         let history = fs::read(Path::new(&self.state()).join("_tablehaul/history.json")).unwrap();
@@ -215,5 +215,5 @@ fn state_may_lie_in_s3() {
     assert!(finished.stderr.contains("resumes     "), "{}", finished.stderr);
     assert_eq!(report(&finished)["items"], ITEMS);
     holds_all(&place.fake, ITEMS);
-    assert_eq!(s3.objects("state"), TELLING.map(|name| format!("x/{name}")));
+    assert_eq!(s3.objects("state"), REPORT_FILES.map(|name| format!("x/{name}")));
 }

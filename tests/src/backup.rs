@@ -89,7 +89,7 @@ pub fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 /// What tells people of a complete job, in its folder.
-pub const TELLING: [&str; 2] = [layout::HISTORY, layout::REPORT];
+pub const REPORT_FILES: [&str; 2] = [layout::HISTORY, layout::REPORT];
 
 /// Makes sure that nothing but a backup of `num_items` items is in the folder, with the history and the report of its
 /// job, and that all that its `export.json` says of items and files is true.
@@ -99,7 +99,7 @@ pub const TELLING: [&str; 2] = [layout::HISTORY, layout::REPORT];
 #[track_caller]
 pub fn holds_nothing_else(folder: &Path, num_items: u64) {
     let names = names(folder);
-    let missing: Vec<&str> = TELLING.into_iter().filter(|name| !names.contains(*name)).collect();
+    let missing: Vec<&str> = REPORT_FILES.into_iter().filter(|name| !names.contains(*name)).collect();
     assert!(missing.is_empty(), "{missing:?} of {names:?}");
     holds_at_most_a_report_besides(folder, num_items);
 }
@@ -124,6 +124,6 @@ pub fn holds_at_most_a_report_besides(folder: &Path, num_items: u64) {
     }
     expected.extend(["manifest", "_SUCCESS", "_tablehaul/export.json"].map(str::to_owned));
     let mut found = names(folder);
-    found.retain(|name| !TELLING.contains(&name.as_str()));
+    found.retain(|name| !REPORT_FILES.contains(&name.as_str()));
     assert_eq!(found, expected, "nothing but the backup is in the folder");
 }

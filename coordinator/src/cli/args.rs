@@ -166,7 +166,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "N", env = "TABLEHAUL_SEGMENTS", value_parser = segments)]
     segments: Option<TotalSegments>,
 
-    /// Worker processes, 1 to 10000 [default: cores; on YARN as many as fit in the cluster and the rate needs]
+    /// Worker processes, 1 to 10000 [default: cores; on YARN as many as the rate needs, if they fit]
     #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = workers)]
     workers: Option<u32>,
 
@@ -238,7 +238,7 @@ pub(super) struct VerifyArgs {
     restart: bool,
 
     /// Worker processes, 1 to 10000 [default: none on this machine, where the command itself uses all cores,
-    /// unless --state is given; on YARN as many as fit in the cluster and have enough to read]
+    /// unless --state is given; on YARN as many as have enough to read, if they fit]
     #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = workers)]
     workers: Option<u32>,
 

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::{
     SHUTDOWN, THREADS,
     args::{EmrArgs, EmrCommand, EmrExportArgs, EmrImportArgs, LaunchOptions, SteppedJob, exports, imports},
-    ask, crash, signals, tell_all,
+    ask, crash, signals, to_standard_error,
 };
 use crate::{
     commands::{
@@ -232,7 +232,7 @@ fn with_clients<T>(
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::refused(format!("cannot start: {error}")))?;
     crash::has_begun();
-    let tell = tell_all();
+    let print = to_standard_error();
     let result = runtime.block_on(async {
         let work = async {
             let stopped = |why| Failure::stopped(format!("{why} before anything was done"));
@@ -241,7 +241,7 @@ fn with_clients<T>(
         };
         tokio::select! {
             result = work => result,
-            never = waits::report(&*tell) => match never {},
+            never = waits::report(&*print) => match never {},
         }
     });
     runtime.shutdown_timeout(SHUTDOWN);

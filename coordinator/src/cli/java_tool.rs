@@ -28,7 +28,7 @@ use crate::{
     jobs::outcome::JobOutcome,
     observers,
     output::{
-        display::{complain, fail, print, print_json, tell},
+        display::{complain, fail, print, print_json},
         exit,
         progress::Progress,
         stderr,
@@ -112,7 +112,7 @@ pub(super) fn main(class: Class, arguments: Vec<String>) -> ExitCode {
     match run_class(class, arguments, &spelling) {
         Ok(()) => ExitCode::SUCCESS,
         Err(JavaToolFailure::WrongArguments(why)) if exit::is_json_wanted() => {
-            tell(class.usage());
+            stderr::lines(class.usage());
             fail("usage", &why, WRONG_ARGUMENTS);
             ExitCode::from(WRONG_ARGUMENTS)
         }

@@ -69,7 +69,8 @@ impl FolderContents {
         // A coordinator that died between locking the folder and beginning a journal leaves only the lock. The last
         // status may arrive in S3 after the journal is gone. Of a complete import, only its history and report are
         // left.
-        let is_nothing = |name: &String| name == layout::LOCK || layout::TELLING.contains(&name.as_str());
+        let is_nothing =
+            |name: &String| name == layout::LOCK || layout::STATUS_FILES.contains(&name.as_str());
         if names.iter().all(is_nothing) {
             return Ok(Self::Empty);
         }

@@ -31,7 +31,7 @@ pub(crate) struct PlannedJob<'a> {
 
 impl PlannedJob<'_> {
     /// The event of the plan. What an export or an import alone tells is missing.
-    pub(crate) fn told(self, command: Command) -> Plan {
+    pub(crate) fn event(self, command: Command) -> Plan {
         let (rate, source) = self.budget;
         Plan {
             table: Some(self.facts.name.clone()),

@@ -94,11 +94,6 @@ fn put(text: &str) -> io::Result<()> {
     })
 }
 
-/// Writes a message to standard error: one line, or several of our own. A failed write does not end the job.
-pub(crate) fn tell(text: &str) {
-    stderr::lines(text);
-}
-
 /// What is wrong, as the one line on standard error that begins with the program's name.
 pub(crate) fn complain(why: &str) {
     stderr::line(&format!("tablehaul: {why}"));

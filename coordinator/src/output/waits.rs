@@ -11,7 +11,7 @@ use job_aws::waits::{self, Wait};
 use crate::failure::Failure;
 
 /// A wait is reported after this time, and again each time its length has doubled.
-const TELL_AFTER: Duration = Duration::from_secs(5);
+const REPORT_AFTER: Duration = Duration::from_secs(5);
 /// Before a job has begun, the command gives up after this time without an answer.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 /// How often waits are checked.
@@ -82,7 +82,7 @@ impl ReportedWait {
     fn is_due(&mut self, wait: &Wait) -> bool {
         let due = match self.last {
             Some((last, due)) if last == wait.since => due,
-            _ => hooks::interval("tell", TELL_AFTER),
+            _ => hooks::interval("tell", REPORT_AFTER),
         };
         let is_due = wait.age >= due;
         if is_due {

@@ -23,7 +23,7 @@ use super::read::Sink;
 use crate::report::Report;
 
 /// Advances are reported this often,
-const TELL_EVERY: Duration = Duration::from_millis(250);
+const ADVANCE_EVERY: Duration = Duration::from_millis(250);
 /// and the clock is read once for this many bytes of lines,
 const LOOK_EVERY_BYTES: u64 = 256 * 1024;
 /// where each skipped line counts as this many.
@@ -80,7 +80,7 @@ impl Checker {
             return;
         }
         self.unlooked_bytes = 0;
-        if self.told_at.elapsed() >= TELL_EVERY {
+        if self.told_at.elapsed() >= ADVANCE_EVERY {
             self.told_at = Instant::now();
             self.report.answered(mem::take(&mut self.items), mem::take(&mut self.line_bytes));
             if self.held.is_empty() && (self.advance.rejects.is_empty() || !self.holds_rejects) {

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use crate::report::Report;
 
 /// How often advances are reported.
-const TELL_EVERY: Duration = Duration::from_millis(250);
+const ADVANCE_EVERY: Duration = Duration::from_millis(250);
 /// The most lines of a split that may be read from its first unsettled one on.
 pub(crate) const WINDOW: usize = 16 * 1024;
 
@@ -78,7 +78,7 @@ impl Tracker {
     /// Reports advances to the coordinator; never ends by itself.
     pub(crate) async fn report(&self, report: &Report) {
         loop {
-            let _ = tokio::time::timeout(TELL_EVERY, self.urgent.notified()).await;
+            let _ = tokio::time::timeout(ADVANCE_EVERY, self.urgent.notified()).await;
             let ready = self.lock().take();
             if !ready.is_empty() {
                 // The totals go first, so that they are never behind what is settled.

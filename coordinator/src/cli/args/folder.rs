@@ -29,11 +29,11 @@ pub(in crate::cli) struct StatusArgs {
     pub(in crate::cli) aws: AwsArgs,
 }
 
-/// Remove an unfinished export: its multipart uploads or hidden files, and its journal.
+/// Remove an unfinished export, or the state of an unfinished import or verification.
 ///
-/// Also removes the journal of an unfinished import or verification from the folder of its --state. Refuses
-/// if the folder holds a complete export, a running one or anything else. Asks before it removes anything;
-/// without a terminal, give --yes.
+/// Removes the multipart uploads or hidden files of an export and its journal, or the journal in the folder of
+/// --state. Refuses if the folder holds a complete export, a running job or anything else. Asks before it
+/// removes anything; without a terminal, give --yes.
 #[derive(Debug, Args)]
 #[command(after_help = examples::clean())]
 pub(in crate::cli) struct CleanArgs {

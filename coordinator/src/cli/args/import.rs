@@ -69,7 +69,7 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, value_name = "DURATION", env = "TABLEHAUL_DEADLINE", value_parser = duration)]
     deadline: Option<Duration>,
 
-    /// Worker processes, 1 to 10000 [default: cores; on YARN as many as fit in the cluster and the rate needs]
+    /// Worker processes, 1 to 10000 [default: cores; on YARN as many as the rate needs, if they fit]
     #[arg(long, value_name = "N", env = "TABLEHAUL_WORKERS", value_parser = workers)]
     workers: Option<u32>,
 

@@ -30,7 +30,7 @@ pub(super) struct ObserverArgs {
     )]
     notify: Vec<String>,
 
-    /// Also tell them if the command still runs after this time, such as 90m or 2h30m
+    /// Also notify if the command still runs after this time, such as 90m or 2h30m
     #[arg(long, value_name = "DURATION", env = "TABLEHAUL_LATE_AFTER", value_parser = duration, requires = "notify")]
     late_after: Option<Duration>,
 

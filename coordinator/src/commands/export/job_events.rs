@@ -40,7 +40,7 @@ impl PreparedExport {
             items: is_counted.then_some(facts.items),
             is_estimate: true,
             bytes: is_counted.then_some(facts.bytes),
-            ..planned.told(Command::Export)
+            ..planned.event(Command::Export)
         }
     }
 }

@@ -26,7 +26,7 @@ impl PreparedImport {
             job: Some(self.job.to_string()),
             items: self.backup.items,
             bytes: Some(self.splits.iter().map(|split| split.stored.end - split.stored.start).sum()),
-            ..planned.told(Command::Import)
+            ..planned.event(Command::Import)
         }
     }
 }
