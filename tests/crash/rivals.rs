@@ -133,8 +133,8 @@ fn of_two_exports_started_at_once_one_runs_and_one_is_refused() {
 #[track_caller]
 fn late(place: Option<InS3<'_>>) {
     let quick = slow_fake();
-    // Between looking at its folder and acquiring it, it tries to scan.
-    let slow = fake(ITEMS, &json!({"latency_ms": 12_000}));
+    // Between looking at its folder and acquiring it, it tries to scan. It would give up after a minute.
+    let slow = fake(ITEMS, &json!({"latency_ms": 30_000}));
     let mut late = match place {
         None => Job::start(&slow, ITEMS, ARGS),
         Some(s3) => Job::start_to_s3(&slow, ITEMS, s3, ARGS),
