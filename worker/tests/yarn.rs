@@ -103,11 +103,11 @@ async fn a_task_logs_what_its_coordinator_asks_for_to_the_log_of_its_container()
         let (status, stderr) = task.ends_within(SOON).await;
         assert_eq!(code(status), exit::OVER, "{stderr}");
         for logged in [
-            " INFO worker: worker started version=",
+            " INFO worker::serve: worker started version=",
             " DEBUG worker::export::scan: segment begun segment=4 ",
             " DEBUG job_aws::retry: retry after a pause ",
             " TRACE worker::export::scan: page read segment=4 ",
-            " INFO worker: the job is over\n",
+            " INFO worker::serve: the job is over\n",
         ] {
             assert_eq!(stderr.contains(logged), is_logged, "{logged:?} with {filter:?} in {stderr}");
         }
